@@ -1,0 +1,1 @@
+"""The agent protocol, the server's end, and the agent."""

@@ -1,0 +1,1 @@
+"""Whether: verdicts over a read-only view of runs."""

@@ -1,0 +1,1 @@
+"""True in any program: clock, tasks, templates, durations, suggestions."""

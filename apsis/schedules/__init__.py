@@ -1,0 +1,1 @@
+"""When: from an instant to the next instants."""

@@ -1,0 +1,1 @@
+"""The job file and apsis.yaml as written, loading, binding."""

@@ -1,0 +1,1 @@
+"""HTTP and SSE messages shared by api and client."""

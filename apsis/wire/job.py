@@ -1,0 +1,56 @@
+"""Jobs as the API shows them."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class ScheduleText(BaseModel):
+    """One schedule, in words and as written."""
+
+    text: str = Field(description="For people: `daily at 09:30 America/New_York on Mon-Fri`.")
+    definition: dict[str, Any]
+    enabled: bool
+
+
+class NextRun(BaseModel):
+    """A coming run of a job."""
+
+    run_id: str
+    schedule_time: str
+    args: dict[str, str]
+
+
+class Job(BaseModel):
+    """One job in summary."""
+
+    job_id: str
+    repo: str
+    revision: str
+    path: str
+    blob: str
+    params: list[str]
+    labels: list[str]
+    description: str | None
+    program_type: str
+    schedules: list[ScheduleText]
+    next_run: NextRun | None
+
+
+class JobDetail(Job):
+    """One job with its definition and next runs."""
+
+    program: dict[str, Any]
+    conditions: list[dict[str, Any]]
+    metadata: dict[str, Any]
+    source: str = Field(description="The job file's text.")
+    next_runs: list[NextRun]
+    as_of: str
+
+
+class JobPage(BaseModel):
+    """A page of jobs by id, and the cursor of the next page."""
+
+    jobs: list[Job]
+    next: str | None
+    as_of: str
