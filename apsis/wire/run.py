@@ -4,9 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-StateName = Literal[
-    "scheduled", "waiting", "starting", "running", "stopping", "success", "failure", "error", "skipped"
-]
+StateName = Literal["scheduled", "waiting", "starting", "running", "stopping", "success", "failure", "error", "skipped"]
 FinalStateName = Literal["success", "failure", "error", "skipped"]
 OperationName = Literal["start", "skip", "stop", "rerun", "mark"]
 

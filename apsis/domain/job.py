@@ -1,0 +1,74 @@
+"""A job: a template that gives a run its program and conditions, and schedules that say when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from whenever import Instant
+
+from apsis.domain.args import Args
+from apsis.domain.condition import Condition
+from apsis.domain.program import Program
+from apsis.domain.schedule import Occurrence, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a job is written. `settings` is the digest of the apsis.yaml it was loaded with."""
+
+    repo: str
+    revision: str
+    path: str
+    blob: str
+    settings: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A job's program and conditions for one run's args: what will really happen."""
+
+    program: Program
+    conditions: tuple[Condition, ...] = ()
+
+
+class Template(Protocol):
+    """The unbound part of a job, implemented in `apsis.spec`."""
+
+    @property
+    def program(self) -> Mapping[str, object]:
+        """The program as written, for showing."""
+        ...
+
+    @property
+    def conditions(self) -> tuple[Mapping[str, object], ...]:
+        """The conditions as written, for showing."""
+        ...
+
+    @property
+    def schedules(self) -> tuple[Mapping[str, object], ...]:
+        """The schedules as written, for showing; as many as the job has, in the same order."""
+        ...
+
+    def bind(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Bound:
+        """Fill in the templates; raise BindError, naming the place, if one does not give what it must."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job of a snapshot. `job_id` is the path without `.yaml`, behind the repository's prefix."""
+
+    job_id: str
+    params: tuple[str, ...]
+    schedules: tuple[Schedule, ...]
+    template: Template
+    source: Source
+    text: str
+    description: str | None = None
+    labels: tuple[str, ...] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+    def args_of(self, schedule: Schedule, occurrence: Occurrence) -> Args:
+        """Return the args of a run of the schedule: what it provides, cut to the params, under its own args."""
+        provided = {name: value for name, value in occurrence.provides.items() if name in self.params}
+        return Args({**provided, **schedule.args})

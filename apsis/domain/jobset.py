@@ -1,0 +1,38 @@
+"""The jobs of one repository at one revision, and the difference of two such sets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from apsis.domain.job import Job
+from apsis.domain.revision import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class JobSet:
+    """What a revision says: jobs by id."""
+
+    repo: str
+    revision: Revision
+    jobs: Mapping[str, Job]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Ids of the jobs that one set has and the other does not, or has otherwise; each sorted."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def difference(old: Mapping[str, Job], new: Mapping[str, Job]) -> Difference:
+    """Compare by what the jobs were loaded from: the file's blob and the repository's settings."""
+    return Difference(
+        added=tuple(sorted(new.keys() - old.keys())),
+        changed=tuple(sorted(i for i in new.keys() & old.keys() if _content(new[i]) != _content(old[i]))),
+        removed=tuple(sorted(old.keys() - new.keys())),
+    )
+
+
+def _content(job: Job) -> tuple[str, str, str]:
+    return job.source.path, job.source.blob, job.source.settings

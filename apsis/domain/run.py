@@ -1,0 +1,86 @@
+"""A run: one execution of an instance, and its id."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from whenever import Instant
+
+from apsis.domain.args import Args
+from apsis.domain.condition import Instance
+from apsis.domain.job import Bound
+from apsis.domain.state import State
+from apsis.lib.instant import to_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of an instance.
+
+    `schedule_time` is when it is due; `nominal_time` is the `schedule_time` that its templates see, which differs
+    in a rerun. `bound` is None until it falls due (an ad hoc run is bound when asked for). `timestamps` are when it
+    last entered each state.
+    """
+
+    run_id: str
+    job_id: str
+    args: Args
+    schedule_time: Instant
+    nominal_time: Instant
+    state: State = State.SCHEDULED
+    timestamps: Mapping[State, Instant] = field(default_factory=dict)
+    attempt: int = 1
+    rerun_of: str | None = None
+    label: str | None = None
+    labels: tuple[str, ...] = ()
+    adhoc: bool = False
+    repo: str = ""
+    revision: str | None = None
+    path: str | None = None
+    blob: str | None = None
+    bound: Bound | None = None
+    timed_out: bool = False
+    message: str | None = None
+    log_length: int = 0
+
+    @property
+    def instance(self) -> Instance:
+        """The job id and args."""
+        return Instance(self.job_id, self.args)
+
+    @property
+    def expected(self) -> bool:
+        """Whether it only exists because a schedule says so; a commit may withdraw it."""
+        return not self.adhoc and self.state is State.SCHEDULED
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One line of a run's log: the truth about what happened to it, when and by whom. `seq` counts from 1."""
+
+    seq: int
+    time: Instant
+    state: State
+    message: str
+    who: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A finished attempt's output: `data` if it is small, else it lies in the file store under the run's id."""
+
+    length: int
+    sha256: str
+    data: bytes | None
+
+
+def scheduled_run_id(job_id: str, args: Args, schedule_time: Instant) -> str:
+    """Return the id of the one run that an instance may have for a schedule time, the same after every restart."""
+    text = f"{job_id}\0{args.canonical}\0{to_ms(schedule_time)}"
+    return run_id_of(hashlib.sha256(text.encode()).digest())
+
+
+def run_id_of(noise: bytes) -> str:
+    """Return `r` and 16 base32 characters of the first 10 bytes of `noise`."""
+    return "r" + base64.b32encode(noise[:10]).decode().lower()

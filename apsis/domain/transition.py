@@ -1,0 +1,147 @@
+"""The core: what becomes of a run after an event, and what must be done about it. Three tables and one function."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from whenever import Instant
+
+from apsis.domain.errors import IllegalTransition
+from apsis.domain.events import (
+    Broke,
+    Due,
+    Ended,
+    Event,
+    Failed,
+    GraceElapsed,
+    MarkAsked,
+    Ready,
+    SkipAsked,
+    StartAsked,
+    Started,
+    StopAsked,
+    Succeeded,
+    TimedOut,
+)
+from apsis.domain.instructions import (
+    AwaitConditions,
+    ConnectProgram,
+    Instruction,
+    KillProgram,
+    StartProgram,
+    StopProgram,
+)
+from apsis.domain.job import Bound
+from apsis.domain.run import Run
+from apsis.domain.state import State
+
+SCHEDULED, WAITING, STARTING, RUNNING, STOPPING = (
+    State.SCHEDULED,
+    State.WAITING,
+    State.STARTING,
+    State.RUNNING,
+    State.STOPPING,
+)
+SUCCESS, FAILURE, ERROR, SKIPPED = State.SUCCESS, State.FAILURE, State.ERROR, State.SKIPPED
+
+# A missing key is an illegal event; None stands for the state that the event names itself.
+AFTER: Final[Mapping[State, Mapping[type[Event], State | None]]] = {
+    SCHEDULED: {Due: WAITING, StartAsked: WAITING, SkipAsked: SKIPPED, Broke: ERROR},
+    WAITING: {Ready: STARTING, StartAsked: STARTING, SkipAsked: SKIPPED, Ended: None, Broke: ERROR},
+    STARTING: {Started: RUNNING, Succeeded: SUCCESS, Failed: FAILURE, StopAsked: STOPPING, Broke: ERROR},
+    RUNNING: {
+        Started: RUNNING,
+        Succeeded: SUCCESS,
+        Failed: FAILURE,
+        StopAsked: STOPPING,
+        TimedOut: STOPPING,
+        Broke: ERROR,
+    },
+    STOPPING: {
+        Started: STOPPING,
+        Succeeded: SUCCESS,
+        Failed: FAILURE,
+        GraceElapsed: STOPPING,
+        Broke: ERROR,
+    },
+    SUCCESS: {MarkAsked: None},
+    FAILURE: {MarkAsked: None},
+    ERROR: {MarkAsked: None},
+    SKIPPED: {MarkAsked: None},
+}
+
+Make = Callable[[str], Instruction]
+
+ON_ENTER: Final[Mapping[State, Make]] = {
+    WAITING: AwaitConditions,
+    STARTING: StartProgram,
+    STOPPING: StopProgram,
+}
+
+# `starting` may start again: agents refuse to start a process id twice.
+ON_RESTART: Final[Mapping[State, tuple[Make, ...]]] = {
+    WAITING: (AwaitConditions,),
+    STARTING: (StartProgram,),
+    RUNNING: (ConnectProgram,),
+    STOPPING: (ConnectProgram, StopProgram),
+}
+
+# What an event asks for even though it changes no state.
+ON_EVENT: Final[Mapping[type[Event], Make]] = {GraceElapsed: KillProgram}
+
+ASKED: Final[Mapping[type[Event], str]] = {
+    StartAsked: "start",
+    SkipAsked: "be skipped",
+    StopAsked: "stop",
+    MarkAsked: "be marked",
+}
+
+
+def decide(run: Run, event: Event, now: Instant) -> tuple[Run, list[Instruction]]:
+    """Return `run` as it is after `event`, and what must now be done about it.
+
+    Raises IllegalTransition if a run in this state does not take the event.
+    """
+    moves = AFTER[run.state]
+    if type(event) not in moves:
+        raise IllegalTransition(run.run_id, run.state, ASKED.get(type(event), f"take {type(event).__name__}"))
+    state = moves[type(event)]
+    if state is None:
+        assert isinstance(event, Ended | MarkAsked)  # noqa: S101 - the table's None rows are these two
+        state = event.state
+    if isinstance(event, MarkAsked) and state is run.state:
+        raise IllegalTransition(run.run_id, run.state, f"be marked {state} again")
+    if isinstance(event, Succeeded) and run.timed_out:
+        state = FAILURE
+    entered = state is not run.state
+    after = replace(
+        run,
+        state=state,
+        timestamps={**run.timestamps, state: now} if entered else run.timestamps,
+        message=event.message,
+        log_length=run.log_length + 1,
+        bound=_bound(run, event),
+        timed_out=run.timed_out or isinstance(event, TimedOut),
+    )
+    instructions: list[Instruction] = []
+    if entered and state in ON_ENTER:
+        instructions.append(ON_ENTER[state](run.run_id))
+    if type(event) in ON_EVENT:
+        instructions.append(ON_EVENT[type(event)](run.run_id))
+    return after, instructions
+
+
+def operations(run: Run) -> tuple[str, ...]:
+    """Return what a person may do to the run now: of start, skip, stop, rerun, mark."""
+    moves = AFTER[run.state]
+    asked = [name for event, name in _OPERATIONS if event in moves]
+    return (*asked, "rerun")
+
+
+_OPERATIONS: Final = ((StartAsked, "start"), (SkipAsked, "skip"), (StopAsked, "stop"), (MarkAsked, "mark"))
+
+
+def _bound(run: Run, event: Event) -> Bound | None:
+    if isinstance(event, Due | StartAsked) and event.bound is not None:
+        return event.bound
+    return run.bound

@@ -1,0 +1,148 @@
+"""What the engine needs of the world, as protocols. Adapters above satisfy them; only `service` introduces them."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from whenever import Instant
+
+from apsis.domain.condition import Instance
+from apsis.domain.events import Meta, ProgramEvent
+from apsis.domain.finding import Finding
+from apsis.domain.jobset import Difference, JobSet
+from apsis.domain.run import LogEntry, Output, Run
+from apsis.domain.state import State
+
+# -- what a turn of the loop changes on disk -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRun:
+    """Insert or replace a run's row, and add what came with the step. `new`: it has no row yet."""
+
+    run: Run
+    entries: tuple[LogEntry, ...] = ()
+    meta: Meta | None = None
+    output: Output | None = None
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawRun:
+    """Delete an expected run with its log: its job no longer has it."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class SavePlanned:
+    """A job's schedules were handled up to and including this instant; None forgets a removed job."""
+
+    job_id: str
+    until: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveApplied:
+    """A revision is the applied one of its repository now. The store keeps its job files' texts by blob id."""
+
+    jobs: JobSet
+    difference: Difference
+    findings: tuple[Finding, ...]
+    at: Instant
+
+
+Change = SaveRun | WithdrawRun | SavePlanned | SaveApplied
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What the engine starts from: unfinished runs, and how far each job was planned."""
+
+    runs: tuple[Run, ...]
+    planned: Mapping[str, Instant]
+
+
+class Store(Protocol):
+    """Where runs are kept. Every method raises StoreError if the database does not do it."""
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        """Make all the changes durable, or none."""
+        ...
+
+    async def load_run(self, run_id: str) -> Run | None:
+        """Return a run, finished ones included."""
+        ...
+
+    async def finished_states(self, instance: Instance) -> frozenset[State]:
+        """Return the final states in which the instance has at least one run."""
+        ...
+
+    async def restore(self) -> Restored:
+        """Return what is unfinished. A row that cannot be read is reported and left alone."""
+        ...
+
+
+# -- how runs are done -----------------------------------------------------------------------------------------
+
+
+class Programs(Protocol):
+    """How a run's bound program is done, by kind.
+
+    The iterators yield Started at most once, then one of Succeeded, Failed, Broke, and end. The consumer asks for
+    the next item only after the last one is durable; so what follows the final `yield` may forget the program.
+    """
+
+    def start(self, run: Run) -> AsyncIterator[ProgramEvent]:
+        """Start the program of the run's attempt and follow it; if it was started before, only follow it."""
+        ...
+
+    def connect(self, run: Run) -> AsyncIterator[ProgramEvent]:
+        """Follow a program that was started by an earlier server."""
+        ...
+
+    async def stop(self, run: Run) -> None:
+        """Ask the program to end, by the program's own way of stopping; waits for a start that is under way."""
+        ...
+
+    async def kill(self, run: Run) -> None:
+        """End the program at once."""
+        ...
+
+
+# -- who is told -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunNews:
+    """A run is new or has changed; `entries` are new in its log."""
+
+    run: Run
+    entries: tuple[LogEntry, ...]
+    meta: Meta | None
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawnNews:
+    """An expected run went."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class JobsNews:
+    """A revision was applied."""
+
+    jobs: JobSet
+    difference: Difference
+
+
+News = RunNews | WithdrawnNews | JobsNews
+
+
+class Publisher(Protocol):
+    """Who is told what happened, after it is durable."""
+
+    def publish(self, news: Sequence[News]) -> None:
+        """Tell; never blocks and never raises."""
+        ...
