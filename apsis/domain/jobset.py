@@ -1,19 +1,28 @@
 """The jobs of one repository at one revision, and the difference of two such sets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from apsis.domain.job import Job
 from apsis.domain.revision import Revision
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file of a revision: its text, and the git blob id of its bytes."""
+
+    blob: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobSet:
-    """What a revision says: jobs by id."""
+    """What a revision says: jobs by id, and the files they were loaded from (`apsis.yaml` too), by path."""
 
     repo: str
     revision: Revision
     jobs: Mapping[str, Job]
+    files: Mapping[str, File] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from whenever import Instant
 
 from apsis.domain.args import Args
 from apsis.domain.condition import Instance
-from apsis.domain.job import Bound
+from apsis.domain.job import Bound, Job
 from apsis.domain.state import State
 from apsis.lib.instant import to_ms
 
@@ -53,6 +53,18 @@ class Run:
     def expected(self) -> bool:
         """Whether it only exists because a schedule says so; a commit may withdraw it."""
         return not self.adhoc and self.state is State.SCHEDULED
+
+    def of_job(self, job: Job) -> "Run":
+        """Return the run as the job makes it now: labels, and where the job is written."""
+        source = job.source
+        return replace(
+            self,
+            labels=job.labels,
+            repo=source.repo,
+            revision=source.revision,
+            path=source.path,
+            blob=source.blob,
+        )
 
 
 @dataclass(frozen=True, slots=True)

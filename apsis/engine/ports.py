@@ -1,6 +1,6 @@
 """What the engine needs of the world, as protocols. Adapters above satisfy them; only `service` introduces them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +43,13 @@ class SavePlanned:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveHandled:
+    """Everything due up to this instant was handled; it never goes back, whatever the clock does."""
+
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class SaveApplied:
     """A revision is the applied one of its repository now. The store keeps its job files' texts by blob id."""
 
@@ -52,15 +59,21 @@ class SaveApplied:
     at: Instant
 
 
-Change = SaveRun | WithdrawRun | SavePlanned | SaveApplied
+Change = SaveRun | WithdrawRun | SavePlanned | SaveHandled | SaveApplied
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What the engine starts from: unfinished runs, and how far each job was planned."""
+    """What the engine starts from.
+
+    Unfinished runs; how far each job was planned; the schedules' runs that were finished before their time, with
+    it; and the instant up to which everything due was handled.
+    """
 
     runs: tuple[Run, ...]
     planned: Mapping[str, Instant]
+    settled: Mapping[str, Instant]
+    handled: Instant | None
 
 
 class Store(Protocol):
@@ -78,8 +91,8 @@ class Store(Protocol):
         """Return the final states in which the instance has at least one run."""
         ...
 
-    async def restore(self) -> Restored:
-        """Return what is unfinished. A row that cannot be read is reported and left alone."""
+    async def restore(self, now: Instant) -> Restored:
+        """Return what an earlier server left at `now`. A row that cannot be read is reported and left alone."""
         ...
 
 
@@ -89,15 +102,15 @@ class Store(Protocol):
 class Programs(Protocol):
     """How a run's bound program is done, by kind.
 
-    The iterators yield Started at most once, then one of Succeeded, Failed, Broke, and end. The consumer asks for
+    The generators yield Started at most once, then one of Succeeded, Failed, Broke, and end. The consumer asks for
     the next item only after the last one is durable; so what follows the final `yield` may forget the program.
     """
 
-    def start(self, run: Run) -> AsyncIterator[ProgramEvent]:
+    def start(self, run: Run) -> AsyncGenerator[ProgramEvent, None]:
         """Start the program of the run's attempt and follow it; if it was started before, only follow it."""
         ...
 
-    def connect(self, run: Run) -> AsyncIterator[ProgramEvent]:
+    def connect(self, run: Run) -> AsyncGenerator[ProgramEvent, None]:
         """Follow a program that was started by an earlier server."""
         ...
 

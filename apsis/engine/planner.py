@@ -1,0 +1,77 @@
+"""From a job's schedules to its coming runs. Pure: no clock, no store."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from whenever import Instant, TimeDelta
+
+from apsis.domain.args import Args, check_args
+from apsis.domain.job import Job
+from apsis.domain.run import Run, scheduled_run_id
+from apsis.domain.schedule import Schedule
+
+HORIZON: Final = TimeDelta(hours=48)
+"""How far ahead runs are made: a weekend's look at the dashboard, a few rows for a daily job."""
+
+MOST_COMING: Final = 16
+"""Runs of one job that are made at a time, so that ten thousand jobs of every minute stay a hundred thousand rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Runs with after < schedule time <= until, ascending; `replan_at` is when there should be more."""
+
+    runs: tuple[Run, ...]
+    until: Instant
+    replan_at: Instant
+
+
+def plan(job: Job, after: Instant, now: Instant) -> Plan:
+    """Make the job's next runs behind `after`, up to the horizon, at most MOST_COMING instants.
+
+    Raises BadArgs if a schedule does not give the job's params; whatever a schedule raises passes through.
+    """
+    horizon = max(now, after) + HORIZON
+    runs: dict[str, Run] = {}
+    times: list[Instant] = []
+    found = 0
+    for time, args in islice(_merged(job, after, horizon), MOST_COMING):
+        run = new_run(job, args, time)
+        runs.setdefault(run.run_id, run)
+        times.append(time)
+        found += 1
+    if found < MOST_COMING:
+        return Plan(tuple(runs.values()), horizon, now + HORIZON / 2)
+    until = times[-1]
+    return Plan(_whole_instants(job, runs, until), until, max(now, times[len(times) // 2]))
+
+
+def new_run(job: Job, args: Args, schedule_time: Instant) -> Run:
+    """Return the run that an instance has for a schedule time."""
+    run_id = scheduled_run_id(job.job_id, args, schedule_time)
+    return Run(run_id, job.job_id, args, schedule_time, nominal_time=schedule_time).of_job(job)
+
+
+def _whole_instants(job: Job, runs: dict[str, Run], until: Instant) -> tuple[Run, ...]:
+    """Add what else is due at `until` itself: several schedules may meet there, and planning goes on behind it."""
+    for schedule in job.schedules:
+        if schedule.enabled:
+            for occurrence in schedule.between(until - TimeDelta(milliseconds=1), until):
+                run = new_run(job, job.args_of(schedule, occurrence), occurrence.time)
+                runs.setdefault(run.run_id, run)
+    return tuple(runs.values())
+
+
+def _merged(job: Job, after: Instant, until: Instant) -> Iterator[tuple[Instant, Args]]:
+    enabled = (schedule for schedule in job.schedules if schedule.enabled)
+    return heapq.merge(*(_times(job, schedule, after, until) for schedule in enabled), key=lambda item: item[0])
+
+
+def _times(job: Job, schedule: Schedule, after: Instant, until: Instant) -> Iterator[tuple[Instant, Args]]:
+    for occurrence in schedule.between(after, until):
+        args = job.args_of(schedule, occurrence)
+        check_args(job.job_id, job.params, args)
+        yield occurrence.time, args

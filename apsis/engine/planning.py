@@ -1,0 +1,72 @@
+"""When which job is planned further, and what that gives."""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from whenever import Instant, TimeDelta
+
+from apsis.domain.errors import ApsisError
+from apsis.domain.job import Job
+from apsis.domain.run import Run
+from apsis.engine import planner
+from apsis.engine.ports import SavePlanned
+from apsis.engine.timers import PlanDue, Timers
+from apsis.engine.turn import Turn
+from apsis.engine.view import View
+from apsis.lib.seam import Failure, attempt
+
+log = logging.getLogger(__name__)
+
+AFTER_FAILURE: Final = TimeDelta(minutes=1)
+"""When a job whose schedule broke is tried again: seldom enough for the log, soon enough after a fix outside."""
+
+
+class Planning:
+    """Plans jobs ahead. A job's newest plan timer is the one that counts; older ones mean nothing."""
+
+    def __init__(self, view: View, timers: Timers) -> None:
+        self._view = view
+        self._timers = timers
+        self._at: dict[str, Instant] = {}
+
+    def again_at(self, job_id: str, when: Instant) -> None:
+        """Plan the job further at `when`."""
+        self._at[job_id] = when
+        self._timers.at(when, PlanDue(job_id, when))
+
+    def forget(self, job_id: str) -> None:
+        """A job is gone."""
+        self._at.pop(job_id, None)
+        self._view.planned.pop(job_id, None)
+
+    def fire(self, turn: Turn, timer: PlanDue) -> Sequence[Run]:
+        """Return the new runs that a plan timer brings; [] if the timer is out of date."""
+        job = self._view.jobs.get(timer.job_id)
+        if job is None or self._at.get(timer.job_id) != timer.at:
+            return []
+        runs = self.plan(turn, job, after=self._view.planned.get(job.job_id, turn.now))
+        return [run for run in runs if self._view.get(run.run_id) is None]
+
+    def plan(self, turn: Turn, job: Job, after: Instant) -> Sequence[Run]:
+        """Return the job's next runs behind `after` that were not decided before; note how far the plan goes.
+
+        A run that there is already is returned too, as the job would make it now.
+        """
+
+        def work() -> planner.Plan | Failure:
+            try:
+                return planner.plan(job, after, turn.now)
+            except ApsisError as error:
+                log.warning("schedule_failed: job %s cannot be planned: %s", job.job_id, error.message)
+                return Failure(error.message)
+
+        plan = attempt("schedule", job.job_id, work)
+        if isinstance(plan, Failure):
+            self.again_at(job.job_id, turn.now + AFTER_FAILURE)
+            return []
+        self._view.planned[job.job_id] = plan.until
+        turn.others.append(SavePlanned(job.job_id, plan.until))
+        if job.schedules:
+            self.again_at(job.job_id, plan.replan_at)
+        return [run for run in plan.runs if not self._view.is_settled(run.run_id)]
