@@ -219,8 +219,8 @@ class Book:
 
     def _fire(self, turn: Turn, timer: Timer) -> None:
         if isinstance(timer, PlanDue):
-            for run in self.planning.fire(turn, timer):
-                self.create(turn, run, "scheduled")
+            for planned in self.planning.fire(turn, timer):
+                self.create(turn, planned, "scheduled")
             return
         run = self.view.get(timer.run_id)
         if run is None:

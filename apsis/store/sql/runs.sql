@@ -1,0 +1,78 @@
+-- name: insert_run
+insert into run (run_id, job_id, args, state, schedule_time, nominal_time, attempt, rerun_of, label, labels, adhoc,
+    repo, revision, path, blob, timed_out, message, log_length)
+values (:run_id, :job_id, :args, :state, :schedule_time, :nominal_time, :attempt, :rerun_of, :label, :labels, :adhoc,
+    :repo, :revision, :path, :blob, :timed_out, :message, :log_length)
+
+-- name: update_run
+update run set state = :state, attempt = :attempt, labels = :labels, revision = :revision, path = :path, blob = :blob,
+    timed_out = :timed_out, message = :message, log_length = :log_length
+where run_id = :run_id
+
+-- name: insert_arg
+insert into run_arg (job_id, name, value, schedule_time, seq) values (?, ?, ?, ?, ?)
+
+-- name: insert_log
+insert into run_log (run_id, seq, time, state, message, who) values (?, ?, ?, ?, ?, ?)
+
+-- name: save_bound
+insert into run_bound (run_id, bound) values (?, ?) on conflict (run_id) do update set bound = excluded.bound
+
+-- name: save_meta
+insert into run_meta (run_id, meta) values (?, ?)
+on conflict (run_id) do update set meta = json_patch(meta, excluded.meta)
+
+-- name: save_output
+insert or replace into run_output (run_id, attempt, length, sha256, data) values (?, ?, ?, ?, ?)
+
+-- name: run_seq
+select seq from run where run_id = ?
+
+-- name: delete_run
+delete from run where run_id = ?
+
+-- name: delete_arg
+delete from run_arg where job_id = ? and name = ? and value = ? and schedule_time = ? and seq = ?
+
+-- name: delete_log
+delete from run_log where run_id = ?
+
+-- name: load_run
+select run.*, bound from run left join run_bound using (run_id) where run_id = ?
+
+-- name: run_times
+select run_id, state, max(time) as time from run_log where run_id in (select value from json_each(?))
+group by run_id, state
+
+-- name: unfinished_runs
+select run.*, bound from run left join run_bound using (run_id)
+where state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
+
+-- name: unfinished_times
+select run_id, run_log.state, max(time) as time from run join run_log using (run_id)
+where run.state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
+group by run_id, run_log.state
+
+-- name: settled_runs
+select run_id, schedule_time from run
+where schedule_time > ? and adhoc = 0 and state in ('success', 'failure', 'error', 'skipped')
+
+-- name: finished_states
+select column1 as state from (values ('success'), ('failure'), ('error'), ('skipped'))
+where exists (select 1 from run where job_id = ? and args = ? and state = column1)
+
+-- name: near_run_ids
+select run_id from run where run_id >= :prefix and run_id < :after order by run_id limit :limit
+
+-- name: run_log
+select seq, time, state, message, who from run_log where run_id = ? and seq > ? order by seq
+
+-- name: run_meta
+select meta from run_meta where run_id = ?
+
+-- name: stored_output
+select attempt, length, sha256 from run_output where run_id = ? order by attempt desc limit 1
+
+-- name: read_output
+select attempt, data is null as in_file, substr(data, ? + 1, ?) as data from run_output
+where run_id = ? order by attempt desc limit 1

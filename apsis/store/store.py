@@ -1,0 +1,188 @@
+"""SQLite behind the engine's Store, the repositories' Snapshots and the API's reading."""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from whenever import Instant
+
+from apsis.domain.condition import Instance
+from apsis.domain.query import RunFilter, RunPage, StoredOutput
+from apsis.domain.run import LogEntry, Run
+from apsis.domain.state import State
+from apsis.engine.ports import Change, Restored
+from apsis.lib.instant import from_ms, to_ms
+from apsis.lib.seam import Failure, attempt
+from apsis.repo.ports import Applied, Verdict
+from apsis.store.database import Database
+from apsis.store.find import find_runs
+from apsis.store.output_files import OutputFiles
+from apsis.store.queries import SQL
+from apsis.store.rows import entry_of, run_of, times_of
+from apsis.store.writing import revision_of, verdict_of, write, write_verdict
+
+log = logging.getLogger(__name__)
+
+
+class SqliteStore:
+    """Keeps everything in `apsis.db` in the state directory, and large outputs in files beside it.
+
+    Opening raises StoreError if another server has the directory, or the file is not ours or of a newer version.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._database = Database(state_dir)
+        self.outputs = OutputFiles(state_dir / "outputs")
+
+    @property
+    def instance_id(self) -> str:
+        """The random name of this database."""
+        return self._database.instance_id
+
+    def close(self) -> None:
+        """Finish what is under way, and close."""
+        self._database.close()
+
+    # -- the engine's ------------------------------------------------------------------------------------------
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        """Make all the changes durable, or none."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for change in changes:
+                write(connection, change)
+
+        await self._database.write(work)
+
+    async def load_run(self, run_id: str) -> Run | None:
+        """Return one run with what it is bound to."""
+
+        def work(connection: sqlite3.Connection) -> Run | None:
+            row = connection.execute(SQL["load_run"], (run_id,)).fetchone()
+            if row is None:
+                return None
+            times = times_of(connection.execute(SQL["run_times"], (json.dumps([run_id]),)))
+            return run_of(row, times.get(run_id, {}))
+
+        return await self._database.read(work)
+
+    async def finished_states(self, instance: Instance) -> frozenset[State]:
+        """Return the final states in which the instance has at least one run."""
+
+        def work(connection: sqlite3.Connection) -> frozenset[State]:
+            rows = connection.execute(SQL["finished_states"], (instance.job_id, instance.args.canonical))
+            return frozenset(State(row["state"]) for row in rows)
+
+        return await self._database.read(work)
+
+    async def restore(self, now: Instant) -> Restored:
+        """Return what an earlier server left at `now`; a row that cannot be read is reported and left alone."""
+
+        def work(connection: sqlite3.Connection) -> Restored:
+            times = times_of(connection.execute(SQL["unfinished_times"]))
+            runs = []
+            for row in connection.execute(SQL["unfinished_runs"]):
+                run = attempt("row", f"run {row['run_id']}", lambda r=row: run_of(r, times.get(r["run_id"], {})))  # type: ignore[misc]
+                if not isinstance(run, Failure):
+                    runs.append(run)
+            settled = connection.execute(SQL["settled_runs"], (to_ms(now),))
+            handled = connection.execute(SQL["fact"], ("handled",)).fetchone()
+            return Restored(
+                runs=tuple(runs),
+                planned={row["job_id"]: from_ms(row["until"]) for row in connection.execute(SQL["planned"])},
+                settled={row["run_id"]: from_ms(row["schedule_time"]) for row in settled},
+                handled=from_ms(int(handled["value"])) if handled is not None else None,
+            )
+
+        return await self._database.read(work)
+
+    # -- the API's ---------------------------------------------------------------------------------------------
+
+    async def find_runs(self, wanted: RunFilter, *, limit: int, cursor: str | None) -> RunPage:
+        """Return a page; raise BadRequest for a cursor that is not ours."""
+        return await self._database.read(lambda connection: find_runs(connection, wanted, limit, cursor))
+
+    async def near_run_ids(self, prefix: str, limit: int) -> Sequence[str]:
+        """Return run ids that begin with `prefix`."""
+
+        def work(connection: sqlite3.Connection) -> Sequence[str]:
+            bounds = {"prefix": prefix, "after": prefix + "\U0010ffff", "limit": limit}
+            return [row["run_id"] for row in connection.execute(SQL["near_run_ids"], bounds)]
+
+        return await self._database.read(work)
+
+    async def run_log(self, run_id: str, after_seq: int = 0) -> Sequence[LogEntry]:
+        """Return the log entries with seq > `after_seq`, oldest first."""
+
+        def work(connection: sqlite3.Connection) -> Sequence[LogEntry]:
+            return [entry_of(row) for row in connection.execute(SQL["run_log"], (run_id, after_seq))]
+
+        return await self._database.read(work)
+
+    async def run_meta(self, run_id: str) -> Mapping[str, Any]:
+        """Return what the program reported, {} before it did."""
+
+        def work(connection: sqlite3.Connection) -> Mapping[str, Any]:
+            row = connection.execute(SQL["run_meta"], (run_id,)).fetchone()
+            meta: dict[str, Any] = json.loads(row["meta"]) if row is not None else {}
+            return meta
+
+        return await self._database.read(work)
+
+    async def stored_output(self, run_id: str) -> StoredOutput | None:
+        """Return the newest finished attempt's output without its bytes; None while there is none."""
+
+        def work(connection: sqlite3.Connection) -> StoredOutput | None:
+            row = connection.execute(SQL["stored_output"], (run_id,)).fetchone()
+            return StoredOutput(row["attempt"], row["length"], row["sha256"]) if row is not None else None
+
+        return await self._database.read(work)
+
+    async def read_stored_output(self, run_id: str, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` up to `stop` of the stored output, fewer at its end."""
+        if stop <= start:
+            return b""
+
+        def work(connection: sqlite3.Connection) -> sqlite3.Row | None:
+            row: sqlite3.Row | None = connection.execute(SQL["read_output"], (start, stop - start, run_id)).fetchone()
+            return row
+
+        row = await self._database.read(work)
+        if row is None:
+            return b""
+        if row["in_file"]:
+            return await self.outputs.read(run_id, row["attempt"], start, stop)
+        return bytes(row["data"])
+
+    # -- the repositories' -------------------------------------------------------------------------------------
+
+    async def applied(self, repo: str) -> Applied | None:
+        """Return the last good snapshot of a repository."""
+
+        def work(connection: sqlite3.Connection) -> Applied | None:
+            row = connection.execute(SQL["applied_revision"], (repo,)).fetchone()
+            if row is None:
+                return None
+            files = connection.execute(SQL["applied_files"], (repo,)).fetchall()
+            return Applied(
+                revision=revision_of(row),
+                texts={file["path"]: file["text"] for file in files},
+                blobs={file["path"]: file["blob"] for file in files},
+            )
+
+        return await self._database.read(work)
+
+    async def save_rejected(self, repo: str, verdict: Verdict) -> None:
+        """Keep a rejected revision with its findings."""
+        await self._database.write(lambda connection: write_verdict(connection, repo, verdict))
+
+    async def verdicts(self, repo: str, limit: int) -> Sequence[Verdict]:
+        """Return the newest revisions that were decided, newest first."""
+
+        def work(connection: sqlite3.Connection) -> Sequence[Verdict]:
+            return [verdict_of(row) for row in connection.execute(SQL["verdicts"], (repo, limit))]
+
+        return await self._database.read(work)
