@@ -1,0 +1,88 @@
+/**
+ * Keeps a list of equal rows still while it changes.
+ *
+ * At home the now-line stays where it is and rows pass it; scrolled away, the row at the top of the window
+ * stays where it is, and what arrives above it is counted instead of shown.
+ */
+
+import { nextTick, onScopeDispose, ref, watch, type Ref } from 'vue'
+
+export interface Anchored {
+  scroller: Readonly<Ref<HTMLElement | null>>
+  /** The rows' keys, the now-line among them. */
+  keys: Readonly<Ref<readonly string[]>>
+  nowIndex: Readonly<Ref<number>>
+  rowHeight: Readonly<Ref<number>>
+}
+
+export interface AnchoredScroll {
+  /** Whether the now-line stands at its own place. */
+  home: Readonly<Ref<boolean>>
+  /** Past rows that arrived above the window since it was scrolled. */
+  newer: Readonly<Ref<number>>
+  goHome(): void
+}
+
+/** Coming rows shown above the now-line at home. */
+export const LEAD = 6
+
+export function useAnchoredScroll({ scroller, keys, nowIndex, rowHeight }: Anchored): AnchoredScroll {
+  const home = ref(true)
+  const newer = ref(0)
+
+  function homeTop(): number {
+    return Math.max(0, (nowIndex.value - LEAD) * rowHeight.value)
+  }
+
+  function goHome(): void {
+    home.value = true
+    newer.value = 0
+    if (scroller.value !== null) scroller.value.scrollTop = homeTop()
+  }
+
+  function scrolled(): void {
+    const element = scroller.value
+    if (element === null) return
+    const most = element.scrollHeight - element.clientHeight
+    home.value = Math.abs(element.scrollTop - Math.min(homeTop(), most)) < rowHeight.value / 2
+    if (element.scrollTop <= nowIndex.value * rowHeight.value) newer.value = 0
+  }
+
+  function keep(after: readonly string[], before: readonly string[], nowBefore: number): void {
+    const element = scroller.value
+    if (element === null) return
+    if (home.value) {
+      element.scrollTop = homeTop()
+      return
+    }
+    const top = Math.floor(element.scrollTop / rowHeight.value)
+    const index = placeOf(before, after, top)
+    const pastBefore = top - nowBefore
+    const pastAfter = index - nowIndex.value
+    if (pastBefore > 0 && pastAfter > pastBefore) newer.value += pastAfter - pastBefore
+    element.scrollTop += (index - top) * rowHeight.value
+  }
+
+  watch(scroller, (element, before) => {
+    before?.removeEventListener('scroll', scrolled)
+    element?.addEventListener('scroll', scrolled, { passive: true })
+    void nextTick(goHome)
+  })
+  watch([keys, nowIndex], ([after], [before, nowBefore]) => {
+    keep(after, before, nowBefore)
+  }, { flush: 'post' })
+  watch(rowHeight, goHome, { flush: 'post' })
+  onScopeDispose(() => scroller.value?.removeEventListener('scroll', scrolled))
+
+  return { home, newer, goHome }
+}
+
+/** Where the row at `top` went; if it is gone, the next one that is still there. */
+export function placeOf(before: readonly string[], after: readonly string[], top: number): number {
+  const places = new Map(after.map((key, index) => [key, index]))
+  for (let index = top; index < before.length; index += 1) {
+    const place = places.get(before[index] ?? '')
+    if (place !== undefined) return place - (index - top)
+  }
+  return top
+}
