@@ -1,0 +1,74 @@
+"""A store in memory that passes the same contract suite as the real one."""
+
+from collections.abc import Sequence
+
+from whenever import Instant
+
+from apsis.domain.condition import Instance
+from apsis.domain.errors import StoreError
+from apsis.domain.run import LogEntry, Output, Run
+from apsis.domain.state import State
+from apsis.engine.ports import Change, Restored, SaveApplied, SaveHandled, SavePlanned, SaveRun, WithdrawRun
+
+
+class MemoryStore:
+    """Keeps runs, logs and plans; can be told to refuse the next commits."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, Run] = {}
+        self.logs: dict[str, list[LogEntry]] = {}
+        self.outputs: dict[str, Output] = {}
+        self.planned: dict[str, Instant] = {}
+        self.applied: list[SaveApplied] = []
+        self.handled: Instant | None = None
+        self.refusals = 0
+        self.commits = 0
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise StoreError("the disk is full")
+        self.commits += 1
+        for change in changes:
+            self._write(change)
+
+    def _write(self, change: Change) -> None:
+        match change:
+            case SaveRun():
+                assert change.new is (change.run.run_id not in self.runs), f"{change.run.run_id} twice"
+                self.runs[change.run.run_id] = change.run
+                log = self.logs.setdefault(change.run.run_id, [])
+                log.extend(change.entries)
+                assert [entry.seq for entry in log] == list(range(1, len(log) + 1))
+                if change.output is not None:
+                    self.outputs[change.run.run_id] = change.output
+            case WithdrawRun():
+                self.runs.pop(change.run.run_id, None)
+                self.logs.pop(change.run.run_id, None)
+            case SavePlanned():
+                if change.until is None:
+                    self.planned.pop(change.job_id, None)
+                else:
+                    self.planned[change.job_id] = change.until
+            case SaveHandled():
+                self.handled = change.at
+            case SaveApplied():
+                self.applied.append(change)
+
+    async def load_run(self, run_id: str) -> Run | None:
+        return self.runs.get(run_id)
+
+    async def finished_states(self, instance: Instance) -> frozenset[State]:
+        return frozenset(r.state for r in self.runs.values() if r.instance == instance and r.state.finished)
+
+    async def restore(self, now: Instant) -> Restored:
+        return Restored(
+            runs=tuple(run for run in self.runs.values() if not run.state.finished),
+            planned=dict(self.planned),
+            settled={
+                r.run_id: r.schedule_time
+                for r in self.runs.values()
+                if r.state.finished and not r.adhoc and r.schedule_time > now
+            },
+            handled=self.handled,
+        )
