@@ -9,7 +9,7 @@ from apsis.wire.run import LogEntry, Run
 
 
 class Hello(BaseModel):
-    """The first event of every stream; it has no id."""
+    """The first event of the summary stream; its id is `as_of`, where the reader stands."""
 
     event: ClassVar = "hello"
     version: str
@@ -18,7 +18,7 @@ class Hello(BaseModel):
 
 
 class Ping(BaseModel):
-    """A heartbeat every 5 seconds; it has no id."""
+    """A heartbeat every 5 seconds; its id is where the reader stands."""
 
     event: ClassVar = "ping"
     time: str
@@ -83,6 +83,13 @@ class OutputAdded(BaseModel):
     data: str
 
 
+class Coalesced(BaseModel):
+    """The reader was far behind: it got the latest state of each run, without `skipped` steps on the way there."""
+
+    event: ClassVar = "coalesced"
+    skipped: int
+
+
 class Reset(BaseModel):
     """The stream cannot resume where the reader left it: read the page again by REST, go on from `as_of`."""
 
@@ -91,6 +98,6 @@ class Reset(BaseModel):
 
 
 class Bye(BaseModel):
-    """The server ends the stream because it stops."""
+    """The server ends the stream: it stops, or, in the stream of a run, there will be no more."""
 
     event: ClassVar = "bye"

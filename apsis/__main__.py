@@ -1,0 +1,5 @@
+"""`python -m apsis`: the command."""
+
+from apsis.cli.main import main
+
+main()
