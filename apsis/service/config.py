@@ -1,0 +1,114 @@
+"""What `apsis serve` is told: options, over a file, over defaults."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from apsis.domain.errors import BadRequest
+from apsis.lib.duration import parse_duration
+from apsis.spec.yaml import YamlError, decode, parse
+
+DEFAULT_BIND: Final = "127.0.0.1:5050"
+DEFAULT_POLL_S: Final = 5.0
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class ConfigFile(BaseModel, extra="forbid"):
+    """The keys of the configuration file; each is an option of `apsis serve` too, which wins."""
+
+    repos: list[str] = []
+    branch: str | None = None
+    poll: str | float | None = None
+    state: str | None = None
+    bind: str | None = None
+    allow_hosts: list[str] = []
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the server does; `port` 0 takes a free one."""
+
+    state: Path
+    repos: tuple[str, ...]
+    branch: str | None = None
+    poll_s: float = DEFAULT_POLL_S
+    host: str = "127.0.0.1"
+    port: int = 5050
+    allow_hosts: frozenset[str] = frozenset()
+
+
+def read_config_file(path: Path) -> ConfigFile:
+    """Read a configuration file; raise BadRequest that names the place."""
+    try:
+        document = parse(decode(path.read_bytes()), marks=True)
+    except OSError as error:
+        raise BadRequest(f"cannot read {path}: {error.strerror}") from error
+    except YamlError as error:
+        place = f":{error.mark.line}:{error.mark.column}" if error.mark else ""
+        raise BadRequest(f"{path}{place}: {error.message}", help=error.help) from error
+    try:
+        return ConfigFile.model_validate(document.value or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        location = tuple(first["loc"])
+        mark = document.keys.get(location) or document.values.get(location)
+        place = f":{mark.line}:{mark.column}" if mark else ""
+        known = ", ".join(ConfigFile.model_fields)
+        raise BadRequest(
+            f"{path}{place}: {'.'.join(map(str, location))}: {first['msg']}", help=f"The keys are {known}."
+        ) from error
+
+
+def make_config(
+    file: ConfigFile,
+    *,
+    repos: list[str],
+    branch: str | None,
+    poll: str | None,
+    state: Path | None,
+    bind: str | None,
+    allow_hosts: list[str],
+    insecure: bool,
+) -> Config:
+    """Lay the options over the file; raise BadRequest for what cannot be."""
+    state_dir = state or (Path(file.state) if file.state else None)
+    if state_dir is None:
+        raise BadRequest("no state directory", help="Say where history is kept: --state DIR, or `state:` in the file.")
+    host, port = _read_bind(bind or file.bind or DEFAULT_BIND)
+    if host not in LOOPBACK and not (insecure or file.insecure):
+        raise BadRequest(
+            f"{host} can be reached by others, and this Apsis has no users and passwords yet",
+            help="Bind to 127.0.0.1, or say --insecure if only trusted people reach the address.",
+        )
+    hosts = {*allow_hosts, *file.allow_hosts, *([] if host in ("0.0.0.0", "::") else [host])}  # noqa: S104 - compared
+    return Config(
+        state=state_dir.absolute(),
+        repos=tuple(repos or file.repos),
+        branch=branch or file.branch,
+        poll_s=_read_poll(poll if poll is not None else file.poll),
+        host=host,
+        port=port,
+        allow_hosts=frozenset(hosts),
+    )
+
+
+def _read_bind(bind: str) -> tuple[str, int]:
+    host, colon, port = bind.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise BadRequest(f"--bind {bind!r} is not HOST:PORT", help=f"For example {DEFAULT_BIND}.")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _read_poll(poll: Any) -> float:
+    if poll is None:
+        return DEFAULT_POLL_S
+    try:
+        seconds = parse_duration(poll)
+    except ValueError as error:
+        raise BadRequest(f"--poll {poll!r}: {error}", help="For example 5s or 1m.") from error
+    if seconds < 0.1:
+        raise BadRequest(f"--poll {poll!r} is too often", help="At least 0.1s.")
+    return seconds

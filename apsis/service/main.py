@@ -1,0 +1,156 @@
+"""The composition root: builds every part, starts them in order, and stops them in the other."""
+
+import asyncio
+import logging
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Final
+
+import uvicorn
+import uvloop
+
+import apsis
+from apsis.agents.local import LocalAgent
+from apsis.agents.server import AgentServer
+from apsis.api.app import create_app
+from apsis.api.hub import Hub
+from apsis.api.services import Services
+from apsis.domain.errors import StoreError
+from apsis.engine.engine import Engine
+from apsis.lib.clock import SystemClock
+from apsis.lib.tasks import Tasks
+from apsis.programs.kinds import Kinds
+from apsis.repo.check import check
+from apsis.repo.followers import Followers
+from apsis.repo.source import open_source, parse_repo
+from apsis.repo.sync import Follower
+from apsis.service.config import Config
+from apsis.spec.load import Loader
+from apsis.store.store import SqliteStore
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN_S: Final = 5
+"""How long requests under way may take to end when the server stops."""
+
+BROKEN: Final = 70
+"""Exit code of our own failure."""
+
+
+def serve(config: Config, announce: Callable[[str], None]) -> int:
+    """Run the server until SIGTERM or SIGINT; `announce` is told its address once it answers. Returns the exit code.
+
+    Raises StoreError if the state directory cannot be used, BadRequest if a repository's name cannot.
+    """
+    listening = _listen(config)
+    try:
+        store = SqliteStore(config.state)
+    except BaseException:
+        listening.close()
+        raise
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(config, store, listening, announce))
+    finally:
+        store.close()
+        listening.close()
+
+
+class Http(uvicorn.Server):
+    """Uvicorn, with our signals and a word when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the composition root."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self._ready()
+
+
+async def _serve(config: Config, store: SqliteStore, listening: socket.socket, announce: Callable[[str], None]) -> int:
+    clock = SystemClock()
+    hub = Hub(clock.now())
+    agents = AgentServer(config.state / "agent.sock", clock)
+    agent = LocalAgent(config.state / "agent", config.state / "agent.sock", agents, clock)
+    programs = Kinds(store.instance_id, agents, store.outputs, clock)
+    engine = Engine(store, hub, programs, clock, partial(secrets.token_bytes, 10))
+    followers = Followers(_followers(config, store, engine, hub, clock), store)
+    services = Services(engine, store, programs, followers, hub, clock, apsis.__version__, config.allow_hosts)
+    tasks = Tasks("server")
+    http = Http(
+        uvicorn.Config(
+            create_app(services),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_WITHIN_S,
+        ),
+        ready=lambda: announce(_address(listening)),
+    )
+
+    def stop() -> None:
+        hub.close()
+        http.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+    broken = False
+
+    def engine_ended(task: asyncio.Task[None]) -> None:
+        nonlocal broken
+        if not task.cancelled():
+            broken = True
+            log.critical("engine_failed: the engine has stopped; the server stops, and a new start goes on from here")
+            stop()
+
+    await agents.start()
+    await agent.start()
+    await engine.restore(await followers.restore())
+    tasks.start(engine.run(), "engine").add_done_callback(engine_ended)
+    followers.start()
+    try:
+        await http.serve(sockets=[listening])
+    finally:
+        await followers.close()
+        await agent.stop_if_idle()
+        await tasks.close()
+        await agents.close()
+    return BROKEN if broken else 0
+
+
+def _followers(config: Config, store: SqliteStore, engine: Engine, hub: Hub, clock: SystemClock) -> Iterator[Follower]:
+    for text in config.repos:
+        prefix, where = parse_repo(text)
+        mirror = config.state / "mirrors" / (prefix or "_")
+        source = open_source(where, branch=config.branch, mirror=mirror, clock=clock, poll_s=config.poll_s)
+        yield Follower(prefix, source, Loader(prefix), check, store, engine, clock, hub.sync_changed)
+
+
+def _listen(config: Config) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, config.port), family=family, backlog=512)
+    except OSError as error:
+        raise StoreError(
+            f"cannot listen on {config.host}:{config.port}: {error.strerror}",
+            help="Perhaps an Apsis runs there already; --bind takes another address.",
+        ) from error
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
