@@ -1,0 +1,207 @@
+"""One process of an agent: started, watched, ended, and how each stands on disk."""
+# ruff: noqa: PTH116, PTH123 - paths are text here: Path objects cost a tenth of a start
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from apsis.agents.environment import program_environment
+from apsis.agents.protocol import STDOUT, Fd, Result, Rusage, Spec, Status, Times, decode_results, encode_result
+from apsis.lib.clock import Clock
+from apsis.lib.instant import format_instant
+
+log = logging.getLogger(__name__)
+
+LOST: Final = "the agent lost track of this process"
+
+Ended = Callable[["Process"], None]
+
+
+class Process:
+    """A process that this agent started. `directory` was made for it, exclusively, before."""
+
+    def __init__(self, proc_id: str, directory: str, clock: Clock) -> None:
+        self.proc_id = proc_id
+        self._directory = directory
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._pidfd: int | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._result = Result("error", times=Times(start=format_instant(clock.now())))
+
+    def start(self, spec: Spec, base: Mapping[str, str], ended: Ended) -> None:
+        """Start it; `ended` is called once when it has ended. If it cannot be started the result says why."""
+        try:
+            self._child = self._spawn(spec, base)
+        except (OSError, ValueError, UnicodeError) as error:
+            self._result = replace(self._result, errors=(in_words(error, spec.argv[0]),))
+            self._record()
+            return
+        self._result = replace(self._result, state="running", pid=self._child.pid)
+        self._record()
+        self._watch(ended)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._child is not None
+
+    def result(self) -> Result:
+        """Return what is known of it now."""
+        if not self.running:
+            return self._result
+        return replace(self._result, times=self._times(stop=False), fds=self._fds())
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to its process group; does nothing if it has ended."""
+        # Until it is waited for, its pid cannot be another's; afterwards it might.
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signum)
+
+    def check(self) -> bool:
+        """Take note if it has ended; return whether it did so now."""
+        if self._child is None:
+            return False
+        pid, status, usage = os.wait4(self._child.pid, os.WNOHANG)
+        if pid == 0:
+            return False
+        self._child.returncode = os.waitstatus_to_exitcode(status)
+        self._child = None
+        self._unwatch()
+        self._result = replace(
+            self._result,
+            state="terminated",
+            times=self._times(stop=True),
+            status=status_of(status),
+            rusage=Rusage(usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024),
+            fds=self._fds(),
+        )
+        self._record()
+        return True
+
+    def _spawn(self, spec: Spec, base: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        output = os.open(f"{self._directory}/output", flags, 0o600)
+        try:
+            return subprocess.Popen(
+                spec.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env=program_environment(spec.env, base),
+            )
+        finally:
+            os.close(output)
+
+    def _watch(self, ended: Ended) -> None:
+        assert self._child is not None  # noqa: S101 - it was just started
+        try:
+            self._pidfd = os.pidfd_open(self._child.pid)
+        except OSError as error:
+            log.warning("no_pidfd: %s is only polled: %s", self.proc_id, error)
+            return
+        asyncio.get_running_loop().add_reader(self._pidfd, self._readable, ended)
+
+    def _readable(self, ended: Ended) -> None:
+        if self.check():
+            ended(self)
+
+    def _unwatch(self) -> None:
+        if self._pidfd is not None:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = None
+
+    def _times(self, *, stop: bool) -> Times:
+        now = format_instant(self._clock.now())
+        elapsed = self._clock.monotonic() - self._started
+        return Times(self._result.times.start, now, now if stop else None, round(elapsed, 6))
+
+    def _fds(self) -> Mapping[str, Fd | None]:
+        return {STDOUT: Fd("detached", output_length(self._directory))}
+
+    def _record(self) -> None:
+        try:
+            write_result(self._directory, self._result)
+        except OSError as error:
+            # The process must not suffer from a full disk; only an agent that is restarted will not know of it.
+            log.error("not_recorded: the state of %s cannot be written: %s", self.proc_id, error)
+
+
+def write_result(directory: str, result: Result) -> None:
+    """Add to what is known of a process, for an agent that is restarted; the last whole record counts."""
+    # One small write to the page cache is whole or missing when the agent is killed. A rename over the old file would
+    # make ext4 write it to disk at once, at the price of a start.
+    fd = os.open(f"{directory}/result", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(fd, encode_result(result))
+    finally:
+        os.close(fd)
+
+
+def read_result(directory: str) -> Result | None:
+    """Return what is known of a process; None if its start was not even written down."""
+    try:
+        with open(f"{directory}/result", "rb") as file:
+            return next(reversed(decode_results(file.read())), None)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def output_length(directory: str) -> int:
+    """Return how much output a process has written."""
+    try:
+        return os.stat(f"{directory}/output").st_size
+    except FileNotFoundError:
+        return 0
+
+
+def lost(known: Result | None, directory: str) -> Result:
+    """Return the result of a process that was running when its agent died."""
+    pid = known.pid if known is not None else None
+    words = LOST if pid is None else f"{LOST}; it was pid {pid} and may still run"
+    fds: dict[str, Fd | None] = {STDOUT: Fd("detached", output_length(directory))}
+    return replace(known or Result("error"), state="error", errors=(words,), fds=fds)
+
+
+def status_of(status: int) -> Status:
+    """Return what a wait status says."""
+    if os.WIFSIGNALED(status):
+        signum = os.WTERMSIG(status)
+        return Status(status, None, signum, signal_name(signum), os.WCOREDUMP(status))
+    return Status(status, exit_code=os.WEXITSTATUS(status))
+
+
+def signal_name(signum: int) -> str:
+    """Return a name such as SIGTERM; real-time signals have none of their own."""
+    try:
+        return signal.Signals(signum).name
+    except ValueError:
+        return f"signal {signum}"
+
+
+def in_words(error: Exception, program: str) -> str:
+    """Say why a program could not be started."""
+    match error:
+        case FileNotFoundError() if Path(program).exists():
+            return f"no such file: the interpreter of {program}"
+        case FileNotFoundError():
+            return f"no such file: {program}"
+        case PermissionError():
+            return f"permission denied: {program}"
+        case OSError(errno=errno.ENOEXEC):
+            return f"no program, and no `#!` in its first line: {program}"
+        case OSError():
+            return f"cannot start {program}: {error.strerror}"
+        case _:
+            return f"cannot start {program!r}: {error}"
