@@ -107,6 +107,7 @@ export class Feed {
   }
 
   private restart(asOf: string): void {
+    if (this.position === asOf && this.joinedAt === asOf) return
     this.position = this.joinedAt = asOf
     this.emit({ kind: 'reset', asOf })
   }

@@ -13,6 +13,8 @@ export interface Anchored {
   keys: Readonly<Ref<readonly string[]>>
   nowIndex: Readonly<Ref<number>>
   rowHeight: Readonly<Ref<number>>
+  /** Coming rows shown above the now-line at home. */
+  lead: Readonly<Ref<number>>
 }
 
 export interface AnchoredScroll {
@@ -23,15 +25,12 @@ export interface AnchoredScroll {
   goHome(): void
 }
 
-/** Coming rows shown above the now-line at home. */
-export const LEAD = 6
-
-export function useAnchoredScroll({ scroller, keys, nowIndex, rowHeight }: Anchored): AnchoredScroll {
+export function useAnchoredScroll({ scroller, keys, nowIndex, rowHeight, lead }: Anchored): AnchoredScroll {
   const home = ref(true)
   const newer = ref(0)
 
   function homeTop(): number {
-    return Math.max(0, (nowIndex.value - LEAD) * rowHeight.value)
+    return Math.max(0, (nowIndex.value - lead.value) * rowHeight.value)
   }
 
   function goHome(): void {
