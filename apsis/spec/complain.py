@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from apsis.domain.finding import Finding, Severity
+from apsis.domain.state import State
 from apsis.spec import models
 from apsis.spec import yaml as yaml_reader
 from apsis.spec.fields import did_you_mean, kind
@@ -95,6 +96,8 @@ def complaints(error: ValidationError, data: Any, keys: Iterable[str]) -> list[C
     """Return what is wrong with a file's data, in the file's order; `keys` are those of its top level."""
     found: list[Complaint] = []
     for item in error.errors(include_url=False):
+        if item["type"] == "too_short" and item["input"]:
+            continue  # its items are wrong, and said to be
         complaint = _complaint(item, data, tuple(keys))
         if complaint not in found:
             found.append(complaint)
@@ -133,8 +136,8 @@ def _complaint(item: Mapping[str, Any], data: Any, keys: tuple[str, ...]) -> Com
         case "too_short":
             return Complaint("empty", path, "this list cannot be empty")
         case "enum":
-            known = _EXPECTED.findall(context["expected"])
-            meant = did_you_mean(str(item["input"]), known) or _list(known)
+            states = [state.value for state in State]
+            meant = did_you_mean(str(item["input"]), states) or _list(states)
             return Complaint("bad_state", path, f"no state {_said(item['input'])}", meant)
         case "greater_than_equal" | "less_than_equal":
             return Complaint("bad_value", path, f"from -{models.MAX_SHIFT} to {models.MAX_SHIFT} is allowed here")
@@ -144,7 +147,6 @@ def _complaint(item: Mapping[str, Any], data: Any, keys: tuple[str, ...]) -> Com
             return Complaint("bad_type", path, f"this must be {wanted}, not {kind(item['input'])}", help_)
 
 
-_EXPECTED: Final = re.compile(r"'([^']*)'")
 _WANTED: Final = {
     "string_type": "text",
     "model_type": "a mapping",
@@ -160,14 +162,16 @@ def _path(loc: tuple[str | int, ...], data: Any) -> Path:
     """Return the file's path of an error's place, which also names types of unions and indices of single items."""
     path: list[str | int] = []
     for part in loc:
-        if isinstance(data, Mapping) and part in data and part != "[key]":
+        if _holds(data, part):
             data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
-            continue
-        path.append(part)
+            path.append(part)
     return tuple(path)
+
+
+def _holds(data: Any, part: str | int) -> bool:
+    if isinstance(data, Mapping):
+        return part in data
+    return isinstance(data, list) and isinstance(part, int) and part < len(data)
 
 
 def _type_missing(path: Path) -> Complaint:

@@ -91,6 +91,17 @@ def _later(value: object) -> bool:
     return isinstance(value, str) and is_template(value)
 
 
+def _flag(value: object) -> object:
+    if isinstance(value, bool) or _later(value):
+        return value
+    if not isinstance(value, str):
+        raise refuse("bad_type", f"this must be true, false or a template, not {kind(value)}")
+    try:
+        return to_flag(value)
+    except ValueError as error:
+        raise refuse("bad_value", str(error)) from None
+
+
 def _daytime(value: object) -> Time:
     if not isinstance(value, str):
         raise refuse("bad_daytime", f"a daytime is text like 9:30, not {kind(value)}")
@@ -104,8 +115,15 @@ def _zone(value: object) -> str:
     if not isinstance(value, str):
         raise refuse("bad_tz", f"a time zone is a name like America/New_York, not {kind(value)}")
     if not zone.is_zone(value):
-        raise refuse("bad_tz", f"no time zone {value!r}", did_you_mean(value, zone.zone_names()))
+        raise refuse("bad_tz", f"no time zone {value!r}", _zone_meant(value))
     return value
+
+
+def _zone_meant(written: str) -> str | None:
+    city = "/" + written.strip().replace(" ", "_").lower()
+    known = sorted(zone.zone_names())
+    exact = [name for name in known if f"/{name.lower()}".endswith(city)]
+    return did_you_mean(exact[0], exact) if exact else did_you_mean(written, known)
 
 
 def _calendar(value: object, info: ValidationInfo) -> Calendar:
@@ -117,7 +135,7 @@ def _calendar(value: object, info: ValidationInfo) -> Calendar:
         return calendar.parse_calendar(parts, named)
     except ValueError as error:
         known = (*named, *calendar.calendar_words())
-        hint = next((meant for part in parts if part not in known and (meant := did_you_mean(part, known))), None)
+        hint = next((meant for part in parts if part.isalpha() and (meant := did_you_mean(part, known))), None)
         raise refuse("bad_calendar", str(error), hint) from None
 
 
@@ -175,7 +193,7 @@ SignalLater = Annotated[
 ]
 FlagLater = Annotated[
     bool | str,
-    BeforeValidator(lambda value: value),
+    BeforeValidator(_flag),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string"}], "description": "May be a template."}),
 ]
 Scalar: Final[dict[str, Any]] = {"type": ["string", "number", "boolean"]}

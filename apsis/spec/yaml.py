@@ -28,6 +28,8 @@ MAX_DEPTH: Final = 50
 MAX_NODES: Final = 20_000
 """A thousand argv items fit twenty times."""
 
+EMPTY: Final = "the file is empty"
+
 Path = tuple[str | int, ...]
 
 
@@ -94,7 +96,7 @@ def parse(text: str, *, marks: bool = False) -> Document:
     except UnicodeEncodeError:
         raise YamlError("a character that UTF-8 does not have") from None
     if reader.documents == 0:
-        raise YamlError("the file is empty")
+        raise YamlError(EMPTY)
     return Document(reader.value, reader.spelled, reader.values, reader.keys)
 
 
