@@ -79,7 +79,7 @@ def parse_calendar(written: str | Iterable[str], named: Mapping[str, Calendar] |
     """Read `all`, `Mon-Fri`, `mon, wed`, `Weekdays`, a list of such, or a name of `named`; raise ValueError."""
     parts = (written,) if isinstance(written, str) else tuple(written)
     if named and len(parts) == 1 and parts[0] in named:
-        return named[parts[0]]
+        return Calendar(parts[0], named[parts[0]].weekdays)
     items = [item for part in parts for item in part.split(",")]
     days: frozenset[int] = frozenset()
     for item in items:

@@ -30,12 +30,16 @@ Read = Callable[[Sequence[str]], Mapping[str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a revision says. `texts` has apsis.yaml and all job files, `paths` the file of each job."""
+    """What a revision says. `texts` has apsis.yaml and all job files.
+
+    `ids` has the job id, without the repository's prefix, of each job file, those with errors included.
+    """
 
     jobs: JobSet
     findings: tuple[Finding, ...]
     texts: Mapping[str, str]
     blobs: Mapping[str, str]
+    ids: Mapping[str, str]
     settings: Settings
 
     def place(self, path: str) -> Place:
@@ -75,6 +79,7 @@ class Loader:
             (*findings, *(finding for entry in entries.values() for finding in entry.findings)),
             {**settings_text, **{path: entry.text for path, entry in entries.items()}},
             {path: tree[path] for path in (*settings_text, *entries)},
+            ids,
             settings,
         )
 
