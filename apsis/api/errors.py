@@ -19,7 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from apsis.api.coding import to_json
 from apsis.domain.errors import ApsisError, BadRequest
+from apsis.lib.seam import failure
 from apsis.wire.problem import Problem
 
 log = logging.getLogger(__name__)
@@ -81,7 +83,7 @@ def problem(status: int, detail: str, code: str, help: str | None = None) -> Res
         code=code,
         help=help,
     )
-    return Response(body.model_dump_json(), status, media_type="application/problem+json")
+    return Response(to_json(body), status, media_type="application/problem+json")
 
 
 def of_ours(error: ApsisError) -> Response:
@@ -130,8 +132,8 @@ class Seam:
 
         try:
             await self._app(scope, receive, noting)
-        except Exception:
-            log.exception("request_failed: a bug in answering %s %s", scope["method"], scope["path"])
+        except Exception as error:  # noqa: BLE001 - one request's seam
+            failure("request", f"{scope['method']} {scope['path']}", error)
             if not started:
                 answer = problem(500, "the server failed to answer; its log says why", "internal")
                 await answer(scope, receive, send)

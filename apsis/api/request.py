@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from whenever import Instant
 
+from apsis.api.coding import from_json, to_json
 from apsis.api.errors import Invalid, Malformed
 from apsis.domain.query import RunFilter
 from apsis.domain.state import State
 from apsis.lib.instant import parse_instant
 from apsis.lib.suggest import near
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M")
 
 MAX_WHO: Final = 64
 """Characters of the name that a client gives to its user."""
@@ -22,17 +23,17 @@ MAX_WHO: Final = 64
 ARG: Final = "arg."
 
 
-def answer(model: BaseModel, status: int = 200, location: str | None = None) -> Response:
-    """Return a model as JSON."""
+def answer(message: object, status: int = 200, location: str | None = None) -> Response:
+    """Return a message as JSON."""
     headers = {"Location": location} if location else None
-    return Response(model.model_dump_json(), status, headers, media_type="application/json")
+    return Response(to_json(message), status, headers, media_type="application/json")
 
 
-async def body(request: Request, model: type[M]) -> M:
-    """Read the body as JSON of a wire model; an empty one is `{}`."""
+async def body(request: Request, kind: type[M]) -> M:
+    """Read the body as JSON of a message; an empty one is `{}`."""
     raw = await request.body() or b"{}"
     try:
-        return model.model_validate_json(raw)
+        return from_json(kind, raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
     why = str(first["msg"])

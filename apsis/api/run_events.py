@@ -55,7 +55,7 @@ CURSOR: Final = re.compile(r"(\d{1,18})\.(\d{1,18})\.(\d{1,18})", re.ASCII)
 async def get_run_events(request: Request) -> Response:
     """Answer the stream of one run, from where the reader was."""
     services = services_of(request)
-    known_parameters(request, ("init", "offset", "after"))
+    known_parameters(request, ("init", "offset", "after", "output"))
     run = await load_run(services, request.path_params["run_id"])
     after = request.headers.get("last-event-id") or request.query_params.get("after")
     offset = number(request, "offset", 0, most=MOST_OFFSET) if "offset" in request.query_params else None
@@ -70,16 +70,18 @@ async def get_run_events(request: Request) -> Response:
         entries = await services.store.run_log(run.run_id)
         length = (await view_output(services, run)).length if offset is None else offset
         cursor = Cursor(entries[-1].seq if entries else 0, run.attempt, length)
-    return EventStream(RunFeed(services, run.run_id, cursor), services.hub.closing)
+    feed = RunFeed(services, run.run_id, cursor, output=request.query_params.get("output", "1") != "0")
+    return EventStream(feed, services.hub.closing)
 
 
 class RunFeed:
     """One reader of one run."""
 
-    def __init__(self, services: Services, run_id: str, cursor: Cursor) -> None:
+    def __init__(self, services: Services, run_id: str, cursor: Cursor, *, output: bool = True) -> None:
         self._services = services
         self._run_id = run_id
         self._cursor = cursor
+        self._output = output
         self._turn = asyncio.Lock()
 
     async def run(self, write: Write) -> None:
@@ -87,9 +89,9 @@ class RunFeed:
         with self._services.hub.watch_run(self._run_id) as watch:
             watch.run = watch.run or await load_run(self._services, self._run_id)
             async with asyncio.TaskGroup() as both:
-                output = both.create_task(self._follow_output(watch, write))
+                output = both.create_task(self._follow_output(watch, write)) if self._output else None
                 await self._follow_run(watch, write)
-                if watch.withdrawn:
+                if watch.withdrawn and output is not None:
                     output.cancel()
             if watch.withdrawn:
                 await self._withdrawn(watch.run, write)

@@ -13,6 +13,7 @@ from typing import ClassVar, Final, Protocol
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from apsis.api.coding import to_json
 from apsis.lib.tasks import Tasks
 from apsis.wire.events import Bye
 
@@ -29,19 +30,15 @@ RETRY: Final = b"retry: 1000\n\n"
 
 
 class Message(Protocol):
-    """A wire model with the name of its event."""
+    """A message of the wire with the name of its event."""
 
     event: ClassVar[str]
-
-    def model_dump_json(self) -> str:
-        """Return the data."""
-        ...
 
 
 def encode(message: Message, event_id: str | None = None) -> bytes:
     """Return the event as it goes over the wire; JSON has no raw newlines, so the data is one line."""
     head = f"id: {event_id}\n" if event_id is not None else ""
-    return f"{head}event: {message.event}\ndata: {message.model_dump_json()}\n\n".encode()
+    return b"%sevent: %s\ndata: %s\n\n" % (head.encode(), message.event.encode(), to_json(message))
 
 
 Write = Callable[[bytes], Awaitable[None]]

@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, cast
 
 from whenever import Instant
 
@@ -40,7 +40,7 @@ def run_detail(
         conditions=[_condition(condition, verdict) for condition, verdict in conditions],
         meta=plain(meta),
         output_length=output_length,
-        operations=list(transition.operations(run)),
+        operations=cast("list[wire_run.OperationName]", [*transition.operations(run)]),
         as_of=as_of,
     )
 
@@ -169,7 +169,7 @@ def _job_fields(job: Job, coming: Sequence[Run]) -> dict[str, Any]:
         "description": job.description,
         "program_type": str(job.template.program.get("type", "")),
         "schedules": [
-            {"text": schedule.describe(), "definition": plain(written), "enabled": schedule.enabled}
+            wire_job.ScheduleText(text=schedule.describe(), definition=plain(written), enabled=schedule.enabled)
             for schedule, written in zip(job.schedules, job.template.schedules, strict=True)
         ],
         "next_run": _next_run(coming[0]) if coming else None,

@@ -2,47 +2,51 @@
 
 from typing import ClassVar
 
-from pydantic import BaseModel
-
+from apsis.wire.message import message
 from apsis.wire.repo import Repo
 from apsis.wire.run import LogEntry, Run
 
 
-class Hello(BaseModel):
+@message
+class Hello:
     """The first event of the summary stream; its id is `as_of`, where the reader stands."""
 
-    event: ClassVar = "hello"
+    event: ClassVar[str] = "hello"
     version: str
     server_start: str
     as_of: str
 
 
-class Ping(BaseModel):
+@message
+class Ping:
     """A heartbeat every 5 seconds; its id is where the reader stands."""
 
-    event: ClassVar = "ping"
+    event: ClassVar[str] = "ping"
     time: str
 
 
-class RunChanged(BaseModel):
+@message
+class RunChanged:
     """A run is new or has changed; topic `runs`."""
 
-    event: ClassVar = "run"
+    event: ClassVar[str] = "run"
     run: Run
 
 
-class RunWithdrawn(BaseModel):
+@message
+class RunWithdrawn:
     """An expected run went because its job changed; topic `runs`."""
 
-    event: ClassVar = "run-withdrawn"
+    event: ClassVar[str] = "run-withdrawn"
     run_id: str
     job_id: str
 
 
-class JobsChanged(BaseModel):
+@message
+class JobsChanged:
     """A revision was applied and changed these jobs (ids); topic `jobs`."""
 
-    event: ClassVar = "jobs"
+    event: ClassVar[str] = "jobs"
     repo: str
     revision: str
     added: list[str]
@@ -50,54 +54,61 @@ class JobsChanged(BaseModel):
     removed: list[str]
 
 
-class SyncChanged(BaseModel):
+@message
+class SyncChanged:
     """The state of following a repository changed; topic `sync`."""
 
-    event: ClassVar = "sync"
+    event: ClassVar[str] = "sync"
     repo: Repo
 
 
-class LogAdded(BaseModel):
+@message
+class LogAdded:
     """A run's log has a new entry; only in the stream of the run."""
 
-    event: ClassVar = "log"
+    event: ClassVar[str] = "log"
     entry: LogEntry
 
 
-class MetaChanged(BaseModel):
+@message
+class MetaChanged:
     """What a run's program reports about itself has changed; only in the stream of the run."""
 
-    event: ClassVar = "meta"
+    event: ClassVar[str] = "meta"
     meta: dict[str, object]
 
 
-class OutputAdded(BaseModel):
+@message
+class OutputAdded:
     """Bytes of a run's output from `offset` on, base64; only in the stream of the run.
 
     `attempt` changes when output starts anew at offset 0.
     """
 
-    event: ClassVar = "output"
+    event: ClassVar[str] = "output"
     attempt: int
     offset: int
     data: str
 
 
-class Coalesced(BaseModel):
+@message
+class Coalesced:
     """The reader was far behind: it got the latest state of each run, without `skipped` steps on the way there."""
 
-    event: ClassVar = "coalesced"
+    event: ClassVar[str] = "coalesced"
     skipped: int
 
 
-class Reset(BaseModel):
+@message
+class Reset:
     """The stream cannot resume where the reader left it: read the page again by REST, go on from `as_of`."""
 
-    event: ClassVar = "reset"
+    event: ClassVar[str] = "reset"
     as_of: str
 
 
-class Bye(BaseModel):
+@message
+class Bye:
     """The server ends the stream: it stops, or, in the stream of a run, there will be no more."""
 
-    event: ClassVar = "bye"
+    event: ClassVar[str] = "bye"

@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from apsis.wire.message import message
 
 
-class Health(BaseModel):
+@message
+class Health:
     """Which server this is, since when it runs, and its clock."""
 
     status: Literal["ok"] = "ok"

@@ -2,18 +2,20 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from apsis.wire.message import message, said
 
 
-class ScheduleText(BaseModel):
+@message
+class ScheduleText:
     """One schedule, in words and as written."""
 
-    text: str = Field(description="For people: `daily at 09:30 America/New_York on Mon-Fri`.")
+    text: str = said("For people: `daily at 09:30 America/New_York on Mon-Fri`.")
     definition: dict[str, Any]
     enabled: bool
 
 
-class NextRun(BaseModel):
+@message
+class NextRun:
     """A coming run of a job."""
 
     run_id: str
@@ -21,7 +23,8 @@ class NextRun(BaseModel):
     args: dict[str, str]
 
 
-class Job(BaseModel):
+@message
+class Job:
     """One job in summary."""
 
     job_id: str
@@ -37,18 +40,20 @@ class Job(BaseModel):
     next_run: NextRun | None
 
 
+@message
 class JobDetail(Job):
     """One job with its definition and next runs."""
 
     program: dict[str, Any]
     conditions: list[dict[str, Any]]
     metadata: dict[str, Any]
-    source: str = Field(description="The job file's text.")
+    source: str = said("The job file's text.")
     next_runs: list[NextRun]
     as_of: str
 
 
-class JobPage(BaseModel):
+@message
+class JobPage:
     """A page of jobs by id, and the cursor of the next page."""
 
     jobs: list[Job]

@@ -2,23 +2,25 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from apsis.wire.message import message, said
 
 
-class Finding(BaseModel):
+@message
+class Finding:
     """Something the check has to say about a place in a job repository."""
 
     code: str
     severity: Literal["error", "warning"]
     path: str
-    line: int | None = Field(description="1-based; null if the finding is about the whole file")
-    column: int | None = Field(description="1-based")
+    line: int | None = said("1-based; null if the finding is about the whole file")
+    column: int | None = said("1-based")
     message: str
-    help: str | None = Field(description="What to do about it.")
-    source: str | None = Field(description="The line of the file that is meant.")
+    help: str | None = said("What to do about it.")
+    source: str | None = said("The line of the file that is meant.")
 
 
-class Revision(BaseModel):
+@message
+class Revision:
     """One commit, or one content hash of a plain directory, and what became of it."""
 
     revision: str
@@ -33,14 +35,15 @@ class Revision(BaseModel):
     findings: list[Finding]
 
 
-class Repo(BaseModel):
+@message
+class Repo:
     """A job repository that the server follows.
 
     `status`: synced (the newest revision is applied), rejected (the newest has errors), fetch_failed (the
     source does not answer: `error` says why), pending (nothing was fetched yet).
     """
 
-    repo: str = Field(description="The prefix of its job ids; empty for the only repository.")
+    repo: str = said("The prefix of its job ids; empty for the only repository.")
     source: str
     mode: Literal["git", "directory"]
     branch: str | None
@@ -52,7 +55,8 @@ class Repo(BaseModel):
     jobs: int
 
 
-class RepoPage(BaseModel):
+@message
+class RepoPage:
     """All repositories, each with its newest revisions (at most 50), newest first."""
 
     repos: list[Repo]

@@ -1,15 +1,17 @@
 """Runs as the API and the event stream show them."""
 
-from typing import Any, Literal
+from dataclasses import field
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from apsis.wire.message import message, said
 
 StateName = Literal["scheduled", "waiting", "starting", "running", "stopping", "success", "failure", "error", "skipped"]
 FinalStateName = Literal["success", "failure", "error", "skipped"]
 OperationName = Literal["start", "skip", "stop", "rerun", "mark"]
 
 
-class Run(BaseModel):
+@message
+class Run:
     """One run in summary; the same shape in lists, in one run's page and in events.
 
     Instants are UTC strings `YYYY-MM-DDTHH:MM:SS.mmmZ`.
@@ -31,29 +33,32 @@ class Run(BaseModel):
     revision: str | None
     path: str | None
     blob: str | None
-    message: str | None = Field(description="The message of the run's newest log entry, such as `exit code 3`.")
+    message: str | None = said("The message of the run's newest log entry, such as `exit code 3`.")
 
 
-class ConditionStatus(BaseModel):
+@message
+class ConditionStatus:
     """One bound condition of a waiting run, and what it said last."""
 
     condition: dict[str, Any]
     text: str
-    holds: bool | None = Field(description="null until it was asked for the first time")
+    holds: bool | None = said("null until it was asked for the first time")
 
 
+@message
 class RunDetail(Run):
     """One run with everything but its log and output."""
 
-    program: dict[str, Any] | None = Field(description="The bound program; null before the run fell due.")
+    program: dict[str, Any] | None = said("The bound program; null before the run fell due.")
     conditions: list[ConditionStatus]
-    meta: dict[str, Any] = Field(description="exit_code, signal, rusage, pid, host, … as the program reports")
+    meta: dict[str, Any] = said("exit_code, signal, rusage, pid, host, … as the program reports")
     output_length: int
-    operations: list[OperationName] = Field(description="What a person may do to the run in its state.")
+    operations: list[OperationName] = said("What a person may do to the run in its state.")
     as_of: str
 
 
-class RunPage(BaseModel):
+@message
+class RunPage:
     """A page of runs, newest schedule time first, and the cursor of the next page."""
 
     runs: list[Run]
@@ -61,7 +66,8 @@ class RunPage(BaseModel):
     as_of: str
 
 
-class LogEntry(BaseModel):
+@message
+class LogEntry:
     """One entry of a run's log, which is the truth about it."""
 
     seq: int
@@ -71,31 +77,41 @@ class LogEntry(BaseModel):
     who: str | None
 
 
-class RunLog(BaseModel):
+@message
+class RunLog:
     """A run's whole log, oldest first."""
 
     log: list[LogEntry]
     as_of: str
 
 
-class NewRun(BaseModel, extra="forbid"):
+@message
+class NewRun:
     """Ask for an ad hoc run of a job of the repository, or of an inline job."""
 
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
     job_id: str | None = None
-    job: dict[str, Any] | None = Field(None, description="An inline job, keys as in a job file.")
-    args: dict[str, str] = {}
-    schedule_time: str | None = Field(None, description="When to run, an instant; null: now.")
+    job: dict[str, Any] | None = said("An inline job, keys as in a job file.", default=None)
+    args: dict[str, str] = field(default_factory=dict)
+    schedule_time: str | None = said("When to run, an instant; null: now.", default=None)
     label: str | None = None
 
 
-class Mark(BaseModel, extra="forbid"):
+@message
+class Mark:
     """Give a finished run another final state."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     state: FinalStateName
     reason: str | None = None
 
 
-class Reason(BaseModel, extra="forbid"):
+@message
+class Reason:
     """The body of start, skip, stop and rerun: why, for the log."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     reason: str | None = None

@@ -40,6 +40,8 @@ class Event:
 class Reader:
     """One reader of a stream. While it is held, the server's writes wait, as behind full buffers."""
 
+    answering: "asyncio.Task[None]"
+
     def __init__(self) -> None:
         self.headers: dict[str, str] = {}
         self.chunks = 0
@@ -116,6 +118,7 @@ async def reading(app: ASGIApp, url: str, headers: Mapping[str, str] | None = No
     reader = Reader()
     async with asyncio.TaskGroup() as group:
         answering = group.create_task(app(scope, reader.receive, reader.send))  # type: ignore[arg-type]
+        reader.answering = answering
         yield reader
         reader.release()
         reader.leave()

@@ -164,9 +164,8 @@ class FakeLive:
     async def watch_output(self, run: Run, start: int) -> AsyncIterator[tuple[int, bytes]]:
         while True:
             async with self._changed:
-                await self._changed.wait_for(
-                    lambda: run.run_id in self.ended or len(self.written.get(run.run_id, b"")) > start
-                )
+                while run.run_id not in self.ended and len(self.written.get(run.run_id, b"")) <= start:
+                    await self._changed.wait()
             data = bytes(self.written.get(run.run_id, b"")[start : start + 65536])
             if not data:
                 return

@@ -3,14 +3,13 @@
 import asyncio
 
 import pytest
-from tests.api.asking import ask, reading
-from tests.api.fakes import T0, FakeServer, make_run
 from whenever import TimeDelta
 
 from apsis.api import sse
 from apsis.api.hub import CHUNK_BYTES, FAR_BEHIND
 from apsis.domain.state import State
-from apsis.wire.events import JobsChanged, RunChanged
+from tests.api.asking import ask, reading
+from tests.api.fakes import T0, FakeServer, make_run
 
 URL = "/api/v1/events"
 
@@ -50,11 +49,11 @@ def test_changes_come_in_the_shape_of_rest():
             run = server.engine.add(make_run(1))
             event = await reader.next()
             assert event.name == "run"
-            assert RunChanged.model_validate(event.data).run.run_id == run.run_id
+            assert event.data["run"]["run_id"] == run.run_id
             server.engine.withdraw(run.run_id)
             assert (await reader.next()).data == {"run_id": run.run_id, "job_id": run.job_id}
             server.engine.apply("a")
-            assert JobsChanged.model_validate((await reader.next()).data).added == ["a"]
+            assert (await reader.next()).data["added"] == ["a"]
             server.hub.sync_changed(server.repos.states()[0])
             assert (await reader.next()).data["repo"]["jobs"] == 1
 
@@ -290,9 +289,7 @@ def test_a_reader_that_never_reads_is_cut_off(monkeypatch, caplog):
             reader.hold()
             with caplog.at_level("INFO", "apsis.api.sse"):
                 server.engine.add(make_run(1))
-                await reader.blocked.wait()
-                while not caplog.records:
-                    await asyncio.sleep(0.01)
+                await asyncio.wait_for(reader.answering, 10)
             assert "stream_stalled" in caplog.text
             assert not [r for r in caplog.records if r.levelname == "ERROR"]
 
@@ -304,8 +301,8 @@ def test_a_reader_that_left_is_forgotten():
         async with reading(server.app, URL) as reader:
             await reader.until("hello")
             reader.leave()
-            while len(asyncio.all_tasks()) > 1:
-                await asyncio.sleep(0)
+            await asyncio.wait_for(reader.answering, 10)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
 
     play(scene)
 

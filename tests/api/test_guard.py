@@ -1,10 +1,10 @@
 """No foreign web page gets in."""
 
 import pytest
-from tests.api.asking import ask
-from tests.api.fakes import FakeServer
 
 from apsis.api.guard import MAX_BODY_BYTES, own_origin, split_host
+from tests.api.asking import ask
+from tests.api.fakes import FakeServer
 
 RUN = {"job_id": "etl/load", "args": {"date": "2026-11-24"}}
 

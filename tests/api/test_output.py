@@ -1,10 +1,10 @@
 """Output by ranges."""
 
 import pytest
-from tests.api.asking import ask
-from tests.api.fakes import FakeServer, make_run
 
 from apsis.api.output import parse_range
+from tests.api.asking import ask
+from tests.api.fakes import FakeServer, make_run
 
 OUTPUT = bytes(range(256)) * 1000
 

@@ -1,16 +1,18 @@
 """Resources: parse, ask, answer; and what goes wrong, as problems."""
 
 import asyncio
+import dataclasses
 import logging
 
 import pytest
-from tests.api.asking import ask, asking
-from tests.api.fakes import FakeServer, make_job, make_run
 
+from apsis.api.coding import from_json
 from apsis.domain.args import Args
 from apsis.domain.errors import StoreError
 from apsis.domain.state import State
 from apsis.wire import job, repo, run
+from tests.api.asking import ask, asking
+from tests.api.fakes import FakeServer, make_job, make_run
 
 
 @pytest.fixture
@@ -28,15 +30,13 @@ def test_a_run_is_made_shown_and_found(server):
     body = {"job_id": "etl/load", "args": {"date": "2026-11-24"}, "schedule_time": "2026-11-25T09:00:00Z", "label": "x"}
     made = ask(server.app, "POST", "/api/v1/runs", json=body)
     assert made.status_code == 201
-    one = run.Run.model_validate_json(made.content)
+    one = from_json(run.Run, made.content)
     assert (one.schedule_time, one.label, one.adhoc) == ("2026-11-25T09:00:00.000Z", "x", True)
     assert made.headers["location"] == f"/api/v1/runs/{one.run_id}"
 
-    detail = run.RunDetail.model_validate_json(ask(server.app, "GET", made.headers["location"]).content)
+    detail = from_json(run.RunDetail, ask(server.app, "GET", made.headers["location"]).content)
     assert detail.operations == ["start", "skip", "rerun"]
-    page = run.RunPage.model_validate_json(
-        ask(server.app, "GET", "/api/v1/runs?job_id=etl/load&arg.date=2026-11-24").content
-    )
+    page = from_json(run.RunPage, ask(server.app, "GET", "/api/v1/runs?job_id=etl/load&arg.date=2026-11-24").content)
     assert [r.run_id for r in page.runs] == [one.run_id]
     assert not ask(server.app, "GET", "/api/v1/runs?arg.date=2026-11-25").json()["runs"]
 
@@ -190,7 +190,7 @@ def test_a_waiting_run_shows_what_it_waits_for(server):
 def test_jobs_are_paged_by_id_and_filtered(server):
     for name in ("a", "b/c", "b/d"):
         server.engine.jobs[name] = make_job(name, labels=("nightly",) if name == "b/d" else ())
-    first = job.JobPage.model_validate_json(ask(server.app, "GET", "/api/v1/jobs?limit=2").content)
+    first = from_json(job.JobPage, ask(server.app, "GET", "/api/v1/jobs?limit=2").content)
     assert ([j.job_id for j in first.jobs], first.next) == (["a", "b/c"], "b/c")
     last = ask(server.app, "GET", f"/api/v1/jobs?limit=2&cursor={first.next}").json()
     assert ([j["job_id"] for j in last["jobs"]], last["next"]) == (["b/d", "etl/load"], None)
@@ -201,7 +201,7 @@ def test_jobs_are_paged_by_id_and_filtered(server):
 
 def test_a_job_shows_its_definition_and_next_runs(server):
     coming = server.engine.add(make_run(1))
-    shown = job.JobDetail.model_validate_json(ask(server.app, "GET", "/api/v1/jobs/etl/load").content)
+    shown = from_json(job.JobDetail, ask(server.app, "GET", "/api/v1/jobs/etl/load").content)
     assert shown.source == "# etl/load\n"
     assert [s.text for s in shown.schedules] == ["each hour"]
     assert [r.run_id for r in shown.next_runs] == [coming.run_id]
@@ -215,10 +215,10 @@ def test_a_job_that_is_not_there_gets_near_misses(server):
 
 
 def test_repositories_are_shown_and_synced(server):
-    page = repo.RepoPage.model_validate_json(ask(server.app, "GET", "/api/v1/repo").content)
+    page = from_json(repo.RepoPage, ask(server.app, "GET", "/api/v1/repo").content)
     assert (page.repos[0].status, page.repos[0].jobs) == ("synced", 1)
     assert page.revisions[""][0].message == "Load the numbers"
-    assert ask(server.app, "POST", "/api/v1/repo/sync", json={}).json() == page.model_dump()
+    assert ask(server.app, "POST", "/api/v1/repo/sync", json={}).json() == dataclasses.asdict(page)
     assert server.repos.synced == 1
 
 

@@ -4,11 +4,11 @@ import asyncio
 import base64
 
 import pytest
-from tests.api.asking import ask, reading
-from tests.api.fakes import FakeServer, make_run
 
 from apsis.domain.errors import AgentError
 from apsis.domain.events import Succeeded
+from tests.api.asking import ask, reading
+from tests.api.fakes import FakeServer, make_run
 
 
 def play(scene):
@@ -217,5 +217,18 @@ def test_the_last_step_is_sent_even_if_it_comes_while_the_stream_reads():
             events = await reader.until("bye")
         assert [e.data["entry"]["seq"] for e in events if e.name == "log"] == [1, 2, 3, 4]
         assert [e.data["run"]["state"] for e in events if e.name == "run"][-1] == "success"
+
+    play(scene)
+
+
+def test_the_output_may_be_left_out():
+    async def scene(server, run_id, url):
+        server.engine.begin(run_id)
+        await server.live.write(run_id, b"long")
+        async with reading(server.app, url + "?init=1&output=0") as reader:
+            await reader.until("meta")
+            server.engine.finish(run_id, b"long")
+            events = await reader.until("bye")
+        assert [e.name for e in events] == ["run", "log", "meta", "bye"]
 
     play(scene)

@@ -1,6 +1,7 @@
 """The dashboard's files."""
 
 import pytest
+
 from tests.api.asking import ask
 from tests.api.fakes import FakeServer
 
