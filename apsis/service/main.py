@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import Final
 
@@ -117,18 +117,17 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
             log.critical("engine_failed: the engine has stopped; the server stops, and a new start goes on from here")
             stop()
 
-    await agents.start()
-    await agent.start()
-    await engine.restore(await followers.restore())
-    tasks.start(engine.run(), "engine").add_done_callback(engine_ended)
-    followers.start()
-    try:
+    async with AsyncExitStack() as stack:
+        await agents.start()
+        stack.push_async_callback(agents.close)
+        await agent.start()
+        stack.push_async_callback(agent.stop_if_idle)
+        await engine.restore(await followers.restore())
+        tasks.start(engine.run(), "engine").add_done_callback(engine_ended)
+        stack.push_async_callback(tasks.close)
+        followers.start()
+        stack.push_async_callback(followers.close)
         await http.serve(sockets=[listening])
-    finally:
-        await followers.close()
-        await agent.stop_if_idle()
-        await tasks.close()
-        await agents.close()
     return BROKEN if broken else 0
 
 

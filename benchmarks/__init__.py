@@ -1,0 +1,1 @@
+"""Measurements: each prints a figure, its target, and a ratio to a limit measured in the same run."""
