@@ -150,7 +150,7 @@ class Processes:
                 agent, result = await begin()
                 live.began.set()
                 meta = _agent_meta(agent, result)
-                if result.state != "error":
+                if result.running:
                     yield Started(word, meta)
                 while result.running:
                     result = await follower.next()

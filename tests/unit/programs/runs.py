@@ -1,0 +1,60 @@
+"""Bound runs for tests of programs."""
+
+import hashlib
+
+from whenever import Instant
+
+from apsis.agents.server import AgentServer
+from apsis.domain.args import NO_ARGS
+from apsis.domain.events import ProgramEvent
+from apsis.domain.job import Bound
+from apsis.domain.program import Process, Program, Shell
+from apsis.domain.run import Run, run_id_of
+from apsis.domain.state import State
+from apsis.programs.kinds import Kinds
+from apsis.store.output_files import OutputFiles
+from tests.support.jobs import EPOCH
+from tests.unit.agents.machine import Machine
+
+INSTANCE = "instance"
+
+
+def a_run(program: Program, *, state: State = State.STARTING, name: str = "run", attempt: int = 1) -> Run:
+    """Return a run that has just entered `starting` and is now in `state`."""
+    return Run(
+        run_id=run_id_of(hashlib.sha256(name.encode()).digest()),
+        job_id="etl/load",
+        args=NO_ARGS,
+        schedule_time=EPOCH,
+        nominal_time=EPOCH,
+        state=state,
+        timestamps={State.STARTING: EPOCH},
+        attempt=attempt,
+        bound=Bound(program),
+    )
+
+
+def shell(command: str) -> Shell:
+    return Shell(command)
+
+
+def process(*argv: str) -> Process:
+    return Process(argv)
+
+
+def proc_id(run: Run) -> str:
+    return f"{INSTANCE}-{run.run_id}-{run.attempt}"
+
+
+def kinds_of(machine: Machine) -> Kinds:
+    """Return the programs of a server that has just started on the machine."""
+    agents: AgentServer = machine.agents
+    return Kinds(INSTANCE, agents, OutputFiles(machine.directory / "outputs"), machine.clock)
+
+
+async def events_of(kinds: Kinds, run: Run) -> list[ProgramEvent]:
+    return [event async for event in kinds.start(run)]
+
+
+def at(seconds: float) -> Instant:
+    return EPOCH.add(seconds=seconds)
