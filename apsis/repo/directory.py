@@ -15,7 +15,7 @@ from apsis.repo import limits
 from apsis.repo.git import shown_path
 from apsis.spec.blob import blob_id
 
-LEFT_OVERS: Final = ("~", ".swp", ".tmp")
+LEFT_OVERS: Final = (b"~", b".swp", b".tmp")
 """What editors leave beside a file while saving; such names would make revisions that say nothing."""
 
 MAX_DEPTH: Final = 40
@@ -115,7 +115,7 @@ def _files(root: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
             raise SyncError(f"{_shown(folder)} is more than {MAX_DEPTH} folders deep")
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(b".") or os.fsdecode(entry.name).endswith(LEFT_OVERS):
+                if entry.name.startswith(b".") or entry.name.endswith(LEFT_OVERS):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     folders.append((entry.path, depth + 1))
@@ -130,9 +130,9 @@ def _files(root: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
 def _status(entry: "os.DirEntry[bytes]") -> os.stat_result | None:
     try:
         return entry.stat()
-    except FileNotFoundError:
+    except OSError:
         if entry.is_symlink():
-            return None  # it leads nowhere
+            return None  # it leads nowhere, or to itself
         raise
 
 

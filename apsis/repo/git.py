@@ -17,7 +17,7 @@ from typing import IO, Final
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 import git
-from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
+from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError, ODBError
 from whenever import Instant
 
 from apsis.domain.errors import NotFound, SyncError
@@ -122,7 +122,11 @@ class GitStore:
             raise SyncError("git is not installed", help="Install git, or follow a plain directory.") from error
         except GitCommandError as error:
             raise Damaged(f"git cannot read {self._path}: {str(error.stderr).strip()}") from error
-        except (ValueError, OSError) as error:  # GitPython's ways to say that an object or a ref is not as it should
+        except (
+            ODBError,
+            ValueError,
+            OSError,
+        ) as error:  # how GitPython says that an object is damaged
             raise Damaged(f"{self._path} cannot be read: {error}") from error
 
 

@@ -54,26 +54,38 @@ class Mirror:
     """
 
     def __init__(
-        self, path: Path, url: str, branch: str | None = None, *, fetch_timeout_s: float = FETCH_TIMEOUT_S
+        self,
+        path: Path,
+        url: str,
+        branch: str | None = None,
+        *,
+        fetch_timeout_s: float = FETCH_TIMEOUT_S,
+        clone_timeout_s: float = CLONE_TIMEOUT_S,
     ) -> None:
         self.path = path
         self._url = check_url(url)
         self._branch = None if branch is None else check_branch(branch)
         self._fetch_timeout_s = fetch_timeout_s
+        self._clone_timeout_s = clone_timeout_s
         self._lock = threading.Lock()
         self._running: subprocess.Popen[bytes] | None = None
         self._aborted = False
+        self._trusted = False
 
     def fetch(self) -> str:
         """Return the id of the branch's newest commit, which is in the mirror then; raise SyncError if that fails."""
         self._aborted = False
-        if not self._usable():
+        if not self._trusted and not self._usable():
             return self.remake()
         try:
-            return self._fetch_into(self.path, self._fetch_timeout_s)
+            head = self._fetch_into(self.path, self._fetch_timeout_s)
         except SyncError:
-            if self._aborted or not self._answers():
+            self._trusted = False
+            if self._aborted or (self._usable() and not self._answers()):
                 raise
+        else:
+            self._trusted = True
+            return head
         return self.remake()  # the remote is well and has the branch, so the mirror is at fault
 
     def remake(self) -> str:
@@ -84,7 +96,7 @@ class Mirror:
             _remove(left_over)
         try:
             self._initialise(fresh)
-            head = self._fetch_into(fresh, CLONE_TIMEOUT_S)
+            head = self._fetch_into(fresh, self._clone_timeout_s)
             if self.path.is_symlink() or self.path.exists():
                 self.path.rename(old)
             fresh.rename(self.path)
@@ -195,7 +207,9 @@ class Mirror:
                 self._running = process
                 if self._aborted:
                     _kill(process)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if not git_dir.is_dir():
+                raise SyncError(f"the mirror {git_dir} is gone") from error
             raise SyncError("git is not installed", help="Install git, or follow a plain directory.") from error
         with process:
             try:
@@ -236,7 +250,8 @@ def _remove(path: Path) -> None:
     """Remove a directory, or whatever else lies there under its name."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
-    else:
+        return
+    with contextlib.suppress(OSError):  # what cannot be removed is in the way later, and named then
         path.unlink(missing_ok=True)
 
 

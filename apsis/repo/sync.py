@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
-from whenever import TimeDelta
+from whenever import Instant, TimeDelta
 
 from apsis.domain.errors import ApsisError
 from apsis.domain.finding import Finding, rejects
@@ -18,6 +18,7 @@ from apsis.repo.directory import ChangedMeanwhile
 from apsis.repo.limits import Refused
 from apsis.repo.ports import Applied, Engine, RepoState, Snapshots, Verdict
 from apsis.repo.source import Fetched, Read, Source
+from apsis.spec.load import Loaded, Loader
 
 log = logging.getLogger(__name__)
 
@@ -32,33 +33,6 @@ RESTORED_VERDICTS: Final = 50
 """How far back a start looks for the verdict on the applied revision, behind commits that were rejected since."""
 
 NO_DIFFERENCE: Final = Difference((), (), ())
-
-
-class Loaded(Protocol):
-    """What a loader gives: see `apsis.spec.load`."""
-
-    @property
-    def jobs(self) -> JobSet:
-        """The jobs that could be loaded."""
-        ...
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with the files, the ones that could not be loaded among them."""
-        ...
-
-    @property
-    def texts(self) -> Mapping[str, str]:
-        """The texts that were read, by path."""
-        ...
-
-
-class Loader(Protocol):
-    """Makes job sets of files, and remembers what it has parsed; called from one thread at a time."""
-
-    def load(self, revision: Revision, tree: Mapping[str, str], read: Read) -> Loaded:
-        """Load a revision."""
-        ...
 
 
 Check = Callable[[Loaded], tuple[Finding, ...]]
@@ -122,7 +96,7 @@ class Follower:
         lost = sorted({finding.path for finding in loaded.findings if finding.severity == "error"})
         if lost:
             log.error("jobs_lost: %d files of the applied revision no longer load: %s", len(lost), ", ".join(lost[:20]))
-        return _with_files(loaded, applied.blobs)
+        return _with_files(loaded)
 
     async def run(self) -> None:
         """Sync at once, then whenever the source rings or a retry is due; never ends by itself."""
@@ -157,7 +131,8 @@ class Follower:
             await self._follow()
         except Exception as error:  # noqa: BLE001 - the seam
             self._fail(error)
-        self._served = covers
+        finally:
+            self._served = covers
 
     async def _follow(self) -> None:
         for _ in range(RESCANS):
@@ -175,8 +150,7 @@ class Follower:
             jobs, findings = await self._load(fetched)
             verdict = await self._decide(jobs, findings)
         self._failures = 0
-        self._state = replace(self._state, fetched_at=self._clock.now())
-        self._settle(verdict)
+        self._settle(verdict, self._clock.now())
 
     def _decided(self, revision: Revision) -> Verdict | None:
         """Return the verdict if it is known: the head stayed, or went back to what is live."""
@@ -194,7 +168,7 @@ class Follower:
     def _load_and_check(self, fetched: Fetched) -> tuple[JobSet, tuple[Finding, ...]]:
         loaded = self._loader.load(fetched.revision, fetched.tree, fetched.read)
         findings = dict.fromkeys((*loaded.findings, *self._check(loaded)))
-        return _with_files(loaded, fetched.tree), tuple(findings)
+        return _with_files(loaded), tuple(findings)
 
     async def _decide(self, jobs: JobSet, findings: tuple[Finding, ...]) -> Verdict:
         if rejects(findings):
@@ -206,14 +180,15 @@ class Follower:
 
     # -- what others see ---------------------------------------------------------------------------------------
 
-    def _settle(self, verdict: Verdict | None) -> None:
-        """Show the verdict on what the source has now."""
+    def _settle(self, verdict: Verdict | None, fetched_at: Instant | None = None) -> None:
+        """Show the verdict on what the source has now, or had before the server started."""
         if verdict is None:
             return
+        state = replace(self._state, newest=verdict, error=None, fetched_at=fetched_at)
         if verdict.verdict == "applied":
-            self._show(replace(self._state, status="synced", applied=verdict, newest=verdict, error=None))
+            self._show(replace(state, status="synced", applied=verdict))
         else:
-            self._show(replace(self._state, status="rejected", newest=verdict, error=None))
+            self._show(replace(state, status="rejected"))
 
     def _fail(self, error: Exception) -> None:
         delay_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(self._failures, 10))
@@ -226,8 +201,9 @@ class Follower:
         self._show(replace(self._state, status="fetch_failed", error=reason))
 
     def _show(self, state: RepoState) -> None:
-        self._state = state
-        self._changed(state)
+        if state != self._state:
+            self._state = state
+            self._changed(state)
 
     # -- when to go on -----------------------------------------------------------------------------------------
 
@@ -261,9 +237,9 @@ def _stored(applied: Applied) -> Read:
     return lambda blobs: {blob: applied.texts[paths[blob]].encode() for blob in blobs}
 
 
-def _with_files(loaded: Loaded, tree: Mapping[str, str]) -> JobSet:
+def _with_files(loaded: Loaded) -> JobSet:
     """Return the job set with the files that the store keeps, so that it can be loaded without the source."""
-    files = {path: File(tree[path], text) for path, text in loaded.texts.items()}
+    files = {path: File(loaded.blobs[path], text) for path, text in loaded.texts.items()}
     return replace(loaded.jobs, files=files)
 
 
