@@ -1,0 +1,31 @@
+"""`apsis output`: the bytes that a program wrote."""
+
+import base64
+import sys
+from typing import Annotated
+
+import typer
+
+from apsis.cli.asking import RunArgument, ServerOption, find_run_id, open_client
+
+
+def output(
+    run: RunArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    server: ServerOption = None,
+) -> None:
+    """Print a run's output as it is, byte for byte."""
+    with open_client(server) as client:
+        run_id = find_run_id(client, run)
+        if follow:
+            for event in client.follow_output(run_id):
+                write(base64.b64decode(event.data))
+        else:
+            for piece in client.output_pieces(run_id):
+                write(piece)
+
+
+def write(data: bytes) -> None:
+    """Write bytes to stdout, at once and unaltered."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

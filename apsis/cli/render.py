@@ -1,0 +1,225 @@
+"""How answers look in a terminal: pure functions from messages to Rich tables and text."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from apsis.cli.when import Zone
+
+if TYPE_CHECKING:
+    from apsis.wire.job import Job, JobDetail
+    from apsis.wire.repo import Finding, Repo, RepoPage
+    from apsis.wire.run import LogEntry, Run, RunDetail, StateName
+
+COLOURS: Final[Mapping["StateName", str]] = {
+    "scheduled": "blue",
+    "waiting": "yellow",
+    "starting": "cyan",
+    "running": "cyan",
+    "stopping": "magenta",
+    "success": "green",
+    "failure": "red",
+    "error": "bold red",
+    "skipped": "bright_black",
+}
+
+SHORT: Final = 8
+"""Characters of a run id that people see: enough to be unique among a million runs, mostly."""
+
+UNLIMITED: Final = 100_000
+"""Columns of a file or pipe: what is read by programs is never wrapped."""
+
+
+def show(renderable: RenderableType) -> None:
+    """Print to stdout; in colour if it is a terminal that wants it (NO_COLOR, TERM)."""
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = UNLIMITED
+    console.print(renderable)
+
+
+def runs_table(runs: Sequence["Run"], zone: Zone, *, times: bool) -> RenderableType:
+    """Return runs, one a line."""
+    table = _table("RUN", "JOB", "ARGS", "STATE", f"SCHEDULE ({zone.label()})")
+    if times:
+        for heading in ("STARTED", "ENDED", "TOOK"):
+            table.add_column(heading, no_wrap=True)
+    table.add_column("MESSAGE")
+    for run in runs:
+        moments = _moments(run, zone) if times else ()
+        table.add_row(
+            Text(run.run_id[:SHORT]),
+            clean(run.job_id),
+            clean(_args(run.args)),
+            state(run.state),
+            Text(zone.show(run.schedule_time)),
+            *map(Text, moments),
+            clean(run.message or ""),
+        )
+    return table
+
+
+def run_page(run: "RunDetail", zone: Zone) -> RenderableType:
+    """Return everything about a run but its log and output."""
+    rows: list[tuple[str, Text]] = [
+        ("run", Text(run.run_id)),
+        ("job", clean(run.job_id)),
+        ("args", clean(_args(run.args))),
+        ("state", state(run.state).append(f"  {_plain(run.message)}" if run.message else "", style="default")),
+        ("schedule time", Text(f"{zone.show(run.schedule_time)} ({zone.label()})")),
+    ]
+    rows += [(name, Text(zone.show(at))) for name, at in run.timestamps.items()]
+    rows += [("attempt", Text(str(run.attempt)))] if run.attempt != 1 else []
+    rows += [(name, clean(str(value))) for name, value in _known(rerun_of=run.rerun_of, label=run.label)]
+    rows.append(("kind", Text("expected" if run.expected else "ad hoc" if run.adhoc else "scheduled")))
+    if run.revision is not None:
+        rows.append(("definition", clean(f"{run.path} at {run.revision[:12]}")))
+    rows += [("program", clean(_inline(run.program)))] if run.program else []
+    marks: dict[bool | None, str] = {True: "holds", False: "does not hold", None: "not asked yet"}
+    rows += [("condition", clean(f"{c.text}: {marks[c.holds]}")) for c in run.conditions]
+    rows += [(name, clean(_inline(value))) for name, value in run.meta.items()]
+    rows.append(("output", Text(f"{run.output_length:,} bytes")))
+    rows.append(("may", Text(", ".join(run.operations))))
+    return _facts(rows)
+
+
+def log_table(entries: Sequence["LogEntry"], zone: Zone) -> RenderableType:
+    """Return a run's log, one entry a line."""
+    table = _table(f"TIME ({zone.label()})", "STATE", "WHO")
+    table.add_column("MESSAGE")
+    for entry in entries:
+        time = Text(zone.show(entry.time))
+        table.add_row(time, state(entry.state), clean(entry.who or ""), clean(entry.message))
+    return table
+
+
+def jobs_table(jobs: Sequence["Job"], zone: Zone) -> RenderableType:
+    """Return jobs, one a line."""
+    table = _table("JOB", "PARAMS", f"NEXT RUN ({zone.label()})", "PROGRAM")
+    table.add_column("SCHEDULE")
+    for job in jobs:
+        schedules = "; ".join(s.text if s.enabled else f"{s.text} (disabled)" for s in job.schedules)
+        table.add_row(
+            clean(job.job_id),
+            clean(" ".join(job.params)),
+            Text(zone.show(job.next_run.schedule_time) if job.next_run else "-"),
+            clean(job.program_type),
+            clean(schedules),
+        )
+    return table
+
+
+def job_page(job: "JobDetail", zone: Zone) -> RenderableType:
+    """Return everything about a job."""
+    rows = [
+        ("job", clean(job.job_id)),
+        ("params", clean(" ".join(job.params) or "none")),
+        ("labels", clean(" ".join(job.labels) or "none")),
+        ("definition", clean(f"{job.path} at {job.revision[:12]}")),
+        ("program", clean(_inline(job.program))),
+    ]
+    rows += [("condition", clean(_inline(condition))) for condition in job.conditions]
+    rows += [("schedule", clean(s.text if s.enabled else f"{s.text} (disabled)")) for s in job.schedules]
+    rows += [
+        ("next run", clean(f"{zone.show(r.schedule_time)} ({zone.label()})  {r.run_id[:SHORT]}  {_args(r.args)}"))
+        for r in job.next_runs
+    ]
+    if job.description is None:
+        return _facts(rows)
+    return Group(_facts(rows), Text(), clean(job.description.strip(), lines=True))
+
+
+def repos_page(page: "RepoPage", zone: Zone) -> RenderableType:
+    """Return what became of the repositories' newest revisions, findings included."""
+    return Group(*(part for repo in page.repos for part in _repo(repo, zone)))
+
+
+def state(name: "StateName") -> Text:
+    """Return a state in its colour."""
+    return Text(name, style=COLOURS.get(name, "default"))
+
+
+def clean(text: str, *, lines: bool = False) -> Text:
+    """Return text that cannot move the cursor or change colours: it may come from anybody's job or program."""
+    return Text(_plain(text, lines=lines))
+
+
+def _repo(repo: "Repo", zone: Zone) -> Iterable[Text]:
+    name = repo.repo or "jobs"
+    where = f"{repo.source}" + (f" ({repo.branch})" if repo.branch else "")
+    yield clean(f"{name}: {where}, {repo.jobs} jobs: {repo.status.replace('_', ' ')}")
+    if repo.error:
+        yield clean(f"  {repo.error}", lines=True)
+    for title, revision in (
+        ("applied", repo.applied),
+        ("rejected", repo.newest if repo.status == "rejected" else None),
+    ):
+        if revision is None:
+            continue
+        said = revision.message.splitlines()[0] if revision.message else ""
+        change = f"{revision.added} added, {revision.changed} changed, {revision.removed} removed"
+        author = f" by {revision.author}" if revision.author else ""
+        yield clean(f"  {title} {revision.revision[:12]} {zone.show(revision.decided_at)}: {said}{author}; {change}")
+        yield from (_finding(finding) for finding in revision.findings)
+
+
+def _finding(finding: "Finding") -> Text:
+    place = ":".join(str(part) for part in (finding.path, finding.line, finding.column) if part is not None)
+    text = clean(f"  {place}: ")
+    text.append(finding.severity, style="red" if finding.severity == "error" else "yellow")
+    return text.append(_plain(f": {finding.message} [{finding.code}]" + (f" {finding.help}" if finding.help else "")))
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    return table
+
+
+def _facts(rows: Iterable[tuple[str, Text]]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(_plain(name.replace("_", " ")), value)
+    return table
+
+
+def _moments(run: "Run", zone: Zone) -> tuple[str, str, str]:
+    from apsis.lib.duration import format_duration
+    from apsis.lib.instant import parse_instant, to_ms
+
+    started = run.timestamps.get("running") or run.timestamps.get("starting")
+    finals: tuple[StateName, ...] = ("success", "failure", "error", "skipped")
+    ended = next((run.timestamps[name] for name in finals if name == run.state and name in run.timestamps), None)
+    took = ""
+    if started and ended:
+        took = format_duration((to_ms(parse_instant(ended)) - to_ms(parse_instant(started))) / 1000)
+    return zone.show(started) if started else "", zone.show(ended) if ended else "", took
+
+
+def _args(args: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in args.items())
+
+
+def _inline(value: Any) -> str:
+    match value:
+        case Mapping():
+            return " ".join(f"{name}={_inline(item)}" for name, item in value.items() if item is not None)
+        case list():
+            return "[" + ", ".join(map(_inline, value)) + "]"
+        case _:
+            return str(value)
+
+
+def _known(**values: str | None) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in values.items() if value is not None]
+
+
+def _plain(text: str | None, *, lines: bool = False) -> str:
+    shown = (c if c.isprintable() or (lines and c == "\n") else repr(c)[1:-1] for c in text or "")
+    return "".join(shown)
