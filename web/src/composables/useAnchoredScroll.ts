@@ -28,30 +28,42 @@ export interface AnchoredScroll {
 export function useAnchoredScroll({ scroller, keys, nowIndex, rowHeight, lead }: Anchored): AnchoredScroll {
   const home = ref(true)
   const newer = ref(0)
+  let settledAt: number | null = null
 
-  function homeTop(): number {
-    return Math.max(0, (nowIndex.value - lead.value) * rowHeight.value)
+  function homeTop(nowAt = nowIndex.value): number {
+    return Math.max(0, (nowAt - lead.value) * rowHeight.value)
+  }
+
+  function isAt(top: number, element: HTMLElement): boolean {
+    const most = element.scrollHeight - element.clientHeight
+    return Math.abs(element.scrollTop - Math.min(top, most)) < rowHeight.value / 2
   }
 
   function goHome(): void {
     home.value = true
     newer.value = 0
-    if (scroller.value !== null) scroller.value.scrollTop = homeTop()
+    if (scroller.value !== null) settle(scroller.value)
+  }
+
+  function settle(element: HTMLElement): void {
+    element.scrollTop = homeTop()
+    settledAt = element.scrollTop
   }
 
   function scrolled(): void {
     const element = scroller.value
     if (element === null) return
-    const most = element.scrollHeight - element.clientHeight
-    home.value = Math.abs(element.scrollTop - Math.min(homeTop(), most)) < rowHeight.value / 2
+    home.value = isAt(homeTop(), element)
     if (element.scrollTop <= nowIndex.value * rowHeight.value) newer.value = 0
   }
 
   function keep(after: readonly string[], before: readonly string[], nowBefore: number): void {
     const element = scroller.value
     if (element === null) return
+    // Scrolled an instant ago, and the event that says so is still to come: a person's scrolling wins.
+    if (home.value && settledAt !== null && element.scrollTop !== settledAt) home.value = isAt(homeTop(nowBefore), element)
     if (home.value) {
-      element.scrollTop = homeTop()
+      settle(element)
       return
     }
     const top = Math.floor(element.scrollTop / rowHeight.value)
