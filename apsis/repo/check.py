@@ -138,7 +138,7 @@ def dependencies_are_there(_: Job, template: JobTemplate, snapshot: Snapshot) ->
             message = f"{written.job_id} is a job of another repository: only the server can tell whether it exists"
             yield Found(Complaint("other_repo", place, message), "warning")
         else:
-            help_ = did_you_mean(written.job_id, snapshot.known)
+            help_ = did_you_mean(written.job_id, snapshot.known, 3)
             yield Found(Complaint("unknown_job", place, f"no job {written.job_id!r}", help_))
 
 

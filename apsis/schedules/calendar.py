@@ -80,6 +80,8 @@ def parse_calendar(written: str | Iterable[str], named: Mapping[str, Calendar] |
     parts = (written,) if isinstance(written, str) else tuple(written)
     if named and len(parts) == 1 and parts[0] in named:
         return Calendar(parts[0], named[parts[0]].weekdays)
+    if not parts:
+        raise ValueError("an empty list is no calendar: write none")
     items = [item for part in parts for item in part.split(",")]
     days: frozenset[int] = frozenset()
     for item in items:

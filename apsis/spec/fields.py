@@ -1,7 +1,6 @@
 """The kinds of values in job files: how each is read, what is said when it cannot be, and its JSON Schema."""
 
 import re
-import signal
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
@@ -16,7 +15,11 @@ from apsis.lib.template import is_template
 from apsis.schedules import calendar, provide, zone
 from apsis.schedules.calendar import Calendar
 
-SIGNALS: Final = tuple(sorted(s.name for s in signal.Signals))
+SIGNALS: Final = (
+    "SIGABRT", "SIGALRM", "SIGCONT", "SIGHUP", "SIGINT", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGTERM",
+    "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGUSR1", "SIGUSR2", "SIGWINCH",
+)  # fmt: skip
+"""Those that POSIX systems have and people send; a list of ours, so that a check says the same on every machine."""
 CALENDARS: Final = "calendars"
 """Where the validation context has the calendars of apsis.yaml."""
 
@@ -64,9 +67,9 @@ def to_flag(text: str) -> bool:
     raise ValueError(f"{text!r} is neither true nor false")
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+def did_you_mean(name: str, known: Iterable[str], limit: int = 1) -> str | None:
     """Return the help of a finding about an unknown name."""
-    meant = suggest.near(name, known)
+    meant = suggest.near(name, known, limit)
     return f"Did you mean {' or '.join(meant)}?" if meant else None
 
 
@@ -123,7 +126,7 @@ def _zone_meant(written: str) -> str | None:
     city = "/" + written.strip().replace(" ", "_").lower()
     known = sorted(zone.zone_names())
     exact = [name for name in known if f"/{name.lower()}".endswith(city)]
-    return did_you_mean(exact[0], exact) if exact else did_you_mean(written, known)
+    return did_you_mean(exact[0], exact, 3) if exact else did_you_mean(written, known)
 
 
 def _calendar(value: object, info: ValidationInfo) -> Calendar:

@@ -1,9 +1,19 @@
 """Job files and apsis.yaml as written. The models are also what the JSON Schemas are made from."""
 
 import math
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictInt,
+    Tag,
+)
 
 from apsis.domain.state import State
 from apsis.spec.fields import (
@@ -145,7 +155,11 @@ class Dependency(Written):
     args: dict[str, ArgText] = {}
     """Its args; missing ones are taken by name from the run. Each may be a template."""
     states: Annotated[tuple[StateName, ...], Field(min_length=1), OneOrList()] = (State.SUCCESS,)
-    exist: StrictBool | Annotated[tuple[StateName, ...], OneOrList()] | None = None
+    exist: Annotated[
+        Annotated[StrictBool | None, Tag("flag")]
+        | Annotated[tuple[StateName, ...], Field(min_length=1), OneOrList(), Tag("states")],
+        Discriminator(lambda value: "flag" if value is None or isinstance(value, bool) else "states"),
+    ] = None
     """true: error at once if no run exists that can still get there; states: if none exists in those."""
 
 
@@ -176,8 +190,6 @@ class Metadata(Written):
 class JobFile(Written):
     """A job: what runs, when, and on what conditions."""
 
-    known: ClassVar[str] = "a job file"
-
     job_id: Text | None = None
     """Optional; must be the file's path without .yaml."""
     params: Annotated[tuple[Param, ...], OneOrList(null=True)] = ()
@@ -195,8 +207,6 @@ class JobFile(Written):
 
 class Settings(Written):
     """apsis.yaml: what is true for all jobs of a repository."""
-
-    known: ClassVar[str] = "apsis.yaml"
 
     jobs: Annotated[tuple[Text, ...], OneOrList(null=True)] = ()
     """Folders that hold the jobs; a job's id is its path below. Default: the whole repository."""
