@@ -82,22 +82,45 @@ class World:
         self.publisher = Journal()
         self._noise = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
+        self._story: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
 
-    async def start(self, *snapshots: JobSet) -> "World":
+    async def play(self, story: Awaitable[None]) -> None:
+        """Play a story to its end; an engine that breaks ends it at once."""
+        self._story = asyncio.ensure_future(story)  # type: ignore[arg-type]
+        try:
+            await self._story
+        except asyncio.CancelledError:
+            if self._failure is None:
+                raise
+            raise self._failure from None
+        finally:
+            await self.crash()
+
+    async def start(self, *snapshots: JobSet, settled: bool = True) -> "World":
         """Start an engine, as a server does with its last good snapshots."""
         self.engine = Engine(
             self.store, self.publisher, self.programs, self.clock, lambda: next(self._noise).to_bytes(10, "big")
         )
         await self.engine.restore(snapshots)
         self._task = asyncio.create_task(self.engine.run())
-        await settle()
+        self._task.add_done_callback(self._engine_ended)
+        if settled:
+            await settle()
         return self
 
     async def crash(self) -> None:
         """End the engine between two instructions."""
-        assert self._task is not None
+        if self._task is None:
+            return
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+    def _engine_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._failure = failure
+            if self._story is not None:
+                self._story.cancel()
 
     async def apply(self, jobs: JobSet) -> Difference:
         return await self.engine.apply(jobs, ())
@@ -115,9 +138,6 @@ def play(story: Callable[[World], Awaitable[None]], start: Instant = EPOCH) -> N
 
     async def main() -> None:
         world = World(start)
-        try:
-            await story(world)
-        finally:
-            await world.crash()
+        await world.play(story(world))
 
     asyncio.run(main())

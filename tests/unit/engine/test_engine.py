@@ -101,6 +101,21 @@ def test_what_is_overdue_when_a_commit_comes_is_handled_with_the_old_snapshot():
     play(story)
 
 
+def test_a_commit_waits_until_even_a_long_backlog_is_handled():
+    async def story(world: World) -> None:
+        await world.start()
+        jobs = [job(f"j{n}", schedules=[every(1)]) for n in range(20)]
+        await world.apply(job_set(*jobs))
+        await world.crash()
+        world.clock.jump_to(world.clock.now().add(seconds=100))
+        await world.start(job_set(*jobs), settled=False)
+        await world.apply(job_set())
+        await settle()
+        assert len(world.runs(state=State.SUCCESS)) == 20 * 100
+
+    play(story)
+
+
 def test_after_a_downtime_every_missed_time_is_caught_up_once():
     async def story(world: World) -> None:
         await world.start()
