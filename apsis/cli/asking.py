@@ -48,7 +48,8 @@ def find_run_id(client: "Client", text: str) -> str:
         raise CommandError(f"no run {text!r}", NOT_FOUND, help="`apsis runs` lists them.")
     if len(found) > 1:
         listed = ", ".join(f"{run.run_id} ({run.job_id} {run.state})" for run in found[:5])
-        raise CommandError(f"{len(found)} runs begin with {text!r}", USAGE, help=f"Type more of one: {listed}")
+        more = ", …" if len(found) > 5 else ""
+        raise CommandError(f"several runs begin with {text!r}", USAGE, help=f"Type more of one: {listed}{more}")
     return found[0].run_id
 
 

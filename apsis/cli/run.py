@@ -33,10 +33,8 @@ def run(
 
     Exit codes with --wait or --output: 0 success, 1 any other end, 124 not ended within --timeout.
     """
-    from apsis.lib.clock import SystemClock
-
     zone, timeout_s = open_zone(tz), _seconds(timeout)
-    when = zone.read(at, SystemClock().now(), ago=False) if at else None
+    when = zone.read(at, ago=False) if at else None
     with open_client(server) as client:
         made = client.run(job, parse_args(args or ()), schedule_time=when, label=label)
         if format == "json" and not (wait or output):

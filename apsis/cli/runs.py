@@ -15,7 +15,7 @@ from apsis.cli.asking import (
     parse_args,
     print_json,
 )
-from apsis.cli.when import open_zone
+from apsis.cli.when import now, open_zone
 
 if TYPE_CHECKING:
     from apsis.client import Client
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 PAGE: Final = 1000
 """Runs of one request; more are fetched page by page."""
+
+SKEW_S: Final = 60
+"""How far ahead of ours the server's clock may be before a run that it just made is taken for a coming one."""
 
 
 def runs(
@@ -32,6 +35,7 @@ def runs(
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Due before.")] = None,
     arg: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only with this arg; repeatable.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 100,
+    coming: Annotated[bool, typer.Option("--coming", help="Coming runs only, soonest first.")] = False,
     times: Annotated[
         bool, typer.Option("--times", help="Show when runs started and ended, and how long it took.")
     ] = False,
@@ -39,19 +43,27 @@ def runs(
     server: ServerOption = None,
     tz: ZoneOption = None,
 ) -> None:
-    """List runs, newest schedule time first."""
-    from apsis.lib.clock import SystemClock
+    """List runs, newest schedule time first.
 
-    zone, now = open_zone(tz), SystemClock().now()
+    Coming runs are left out, unless you ask by --coming, --state, --since or --until.
+    """
+    from apsis.lib.instant import format_instant
+
+    zone = open_zone(tz)
+    if coming:
+        state = ["scheduled"]
+    elif not (state or since or until):
+        until = format_instant(now().add(seconds=SKEW_S))
     with open_client(server) as client:
         page = _collect(
             client,
             job_id=job,
             states=tuple(name for text in state or () for name in text.split(",")),
-            since=zone.read(since, now, ago=True) if since else None,
-            until=zone.read(until, now, ago=True) if until else None,
+            since=zone.read(since, ago=True) if since else None,
+            until=zone.read(until, ago=True) if until else None,
             args=parse_args(arg or ()),
             limit=limit,
+            oldest_first=coming,
         )
     if format == "json":
         print_json(page)
@@ -98,12 +110,20 @@ def _collect(
     until: str | None,
     args: dict[str, str],
     limit: int,
+    oldest_first: bool,
 ) -> "RunPage":
     """Return one page of `limit` runs, however many requests that takes."""
 
     def ask(count: int, cursor: str | None) -> "RunPage":
         return client.runs(
-            job_id=job_id, states=states, since=since, until=until, args=args, limit=min(count, PAGE), cursor=cursor
+            job_id=job_id,
+            states=states,
+            since=since,
+            until=until,
+            args=args,
+            limit=min(count, PAGE),
+            cursor=cursor,
+            oldest_first=oldest_first,
         )
 
     page = ask(limit, None)
