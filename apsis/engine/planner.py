@@ -16,6 +16,9 @@ from apsis.domain.schedule import Schedule
 HORIZON: Final = TimeDelta(hours=48)
 """How far ahead runs are made: a weekend's look at the dashboard, a few rows for a daily job."""
 
+FARTHEST: Final = TimeDelta(hours=24 * 400)
+"""How far to look for the one run that a job has coming, however seldom it runs: a year and a month."""
+
 MOST_COMING: Final = 16
 """Runs of one job that are made at a time, so that ten thousand jobs of every minute stay a hundred thousand rows."""
 
@@ -30,23 +33,25 @@ class Plan:
 
 
 def plan(job: Job, after: Instant, now: Instant) -> Plan:
-    """Make the job's next runs behind `after`, up to the horizon, at most MOST_COMING instants.
+    """Make the job's next runs behind `after`: those up to the horizon, at most MOST_COMING instants, at least one.
 
     Raises BadArgs if a schedule does not give the job's params; whatever a schedule raises passes through.
     """
-    horizon = max(now, after) + HORIZON
+    begin = max(now, after)
+    horizon, far = begin + HORIZON, begin + FARTHEST
     runs: dict[str, Run] = {}
     times: list[Instant] = []
-    found = 0
-    for time, args in islice(_merged(job, after, horizon), MOST_COMING):
+    for time, args in islice(_merged(job, after, far), MOST_COMING):
+        if time > horizon and times:
+            break
         run = new_run(job, args, time)
         runs.setdefault(run.run_id, run)
         times.append(time)
-        found += 1
-    if found < MOST_COMING:
+    if not times:
+        return Plan((), far, now + HORIZON / 2)
+    if len(times) < MOST_COMING and times[-1] <= horizon:
         return Plan(tuple(runs.values()), horizon, now + HORIZON / 2)
-    until = times[-1]
-    return Plan(_whole_instants(job, runs, until), until, max(now, times[len(times) // 2]))
+    return Plan(_whole_instants(job, runs, times[-1]), times[-1], max(now, times[len(times) // 2]))
 
 
 def new_run(job: Job, args: Args, schedule_time: Instant) -> Run:

@@ -47,6 +47,17 @@ def test_every_due_time_gets_exactly_one_run_over_a_day():
     play(story)
 
 
+def test_a_job_that_seldom_runs_shows_its_next_run_and_has_it():
+    async def story(world: World) -> None:
+        await world.start()
+        await world.apply(job_set(job(schedules=[every(10 * 24 * 3600)])))
+        (coming,) = world.engine.coming("tick", 9)
+        await world.clock.advance_to(coming.schedule_time.add(hours=24 * 261))
+        assert len(world.runs(state=State.SUCCESS)) == 27
+
+    play(story)
+
+
 def test_an_unchanged_job_keeps_its_runs_and_a_changed_one_keeps_their_ids():
     async def story(world: World) -> None:
         await world.start()
