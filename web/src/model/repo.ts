@@ -49,8 +49,9 @@ export const REPO_LOOKS: Record<RepoStatus, { label: string; tone: Tone; mark: s
   pending: { label: 'pending', tone: 'amber', mark: '…' },
 }
 
+/** Seven digits of a commit; the content hash of a directory keeps its `dir-`. */
 export function shortRevision(id: string): string {
-  return id.slice(0, 7)
+  return id.slice(0, id.startsWith('dir-') ? 11 : 7)
 }
 
 export function firstLine(text: string): string {
