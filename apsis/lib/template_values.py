@@ -40,7 +40,9 @@ def text(value: object) -> str:
 
 def size(value: object) -> int:
     """Return about how much work it was to make a value."""
-    return len(value) + 1 if isinstance(value, str | list | tuple | dict) else 1
+    if isinstance(value, list | tuple | dict):
+        return 1 + 16 * len(value)
+    return len(value) + 1 if isinstance(value, str) else 1
 
 
 def bounded(chars: int) -> int:

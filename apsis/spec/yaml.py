@@ -147,29 +147,35 @@ class _Reader:
         self._pending: list[str | None] = []
 
     def take(self, event: Any) -> None:
-        if isinstance(event, ScalarEvent):
-            self._refuse_extras(event)
-            stack = self._stack
-            if stack and isinstance(stack[-1][0], dict) and self._pending[-1] is None:
-                self._key(event)
-            else:
-                self._scalar(event)
-        elif isinstance(event, MappingStartEvent | SequenceStartEvent):
-            self._refuse_extras(event)
-            self._open({} if isinstance(event, MappingStartEvent) else [], event)
-        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
-            self._stack.pop()
-            self._pending.pop()
-        elif isinstance(event, AliasEvent):
-            raise YamlError(
-                f"the alias *{event.anchor}: aliases are not used here",
-                _mark(event.start_mark),
-                "Write the value again.",
-            )
-        elif isinstance(event, DocumentStartEvent):
-            self.documents += 1
-            if self.documents > 1:
-                raise YamlError("a second document begins here", _mark(event.start_mark), "A file has one document.")
+        handle = _HANDLERS.get(type(event))
+        if handle is not None:
+            handle(self, event)
+
+    def scalar(self, event: Any) -> None:
+        self._refuse_extras(event)
+        if self._stack and self._pending[-1] is None and isinstance(self._stack[-1][0], dict):
+            self._key(event)
+        else:
+            self._scalar(event)
+
+    def mapping(self, event: Any) -> None:
+        self._open({}, event)
+
+    def sequence(self, event: Any) -> None:
+        self._open([], event)
+
+    def end(self, _: Any) -> None:
+        self._stack.pop()
+        self._pending.pop()
+
+    def alias(self, event: Any) -> None:
+        message = f"the alias *{event.anchor}: aliases are not used here"
+        raise YamlError(message, _mark(event.start_mark), "Write the value again.")
+
+    def document(self, event: Any) -> None:
+        self.documents += 1
+        if self.documents > 1:
+            raise YamlError("a second document begins here", _mark(event.start_mark), "A file has one document.")
 
     def _refuse_extras(self, event: Any) -> None:
         self._nodes += 1
@@ -198,6 +204,7 @@ class _Reader:
             self.spelled[path] = event.value
 
     def _open(self, collection: Any, event: Any) -> None:
+        self._refuse_extras(event)
         if len(self._stack) >= MAX_DEPTH:
             raise YamlError(f"nested more than {MAX_DEPTH} deep", _mark(event.start_mark))
         if self._stack and isinstance(self._stack[-1][0], dict) and self._pending[-1] is None:
@@ -223,6 +230,17 @@ class _Reader:
         if self._marks:
             self.values[path] = _mark(event.start_mark)
         return path
+
+
+_HANDLERS: Final = {
+    ScalarEvent: _Reader.scalar,
+    MappingStartEvent: _Reader.mapping,
+    SequenceStartEvent: _Reader.sequence,
+    MappingEndEvent: _Reader.end,
+    SequenceEndEvent: _Reader.end,
+    AliasEvent: _Reader.alias,
+    DocumentStartEvent: _Reader.document,
+}
 
 
 def _mark(mark: Any) -> Mark:
