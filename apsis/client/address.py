@@ -4,6 +4,8 @@ import os
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from apsis.client.errors import ServerUnreachable
+
 DEFAULT: Final = "http://127.0.0.1:5050"
 
 VARIABLE: Final = "APSIS_SERVER"
@@ -24,7 +26,10 @@ def server_address(server: str | None) -> str:
 
 def settings(address: str, who: str | None) -> dict[str, Any]:
     """Return how httpx talks to `address`: no proxy for this machine, no certificates where there is no TLS."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise ServerUnreachable(address, str(error)) from None
     return {
         "base_url": address,
         "headers": {"X-Apsis-Who": who.encode()} if who else {},

@@ -32,7 +32,9 @@ class Client:
     ) -> None:
         self.server = address.server_address(server)
         timeout = httpx.Timeout(address.TIMEOUT_S, connect=address.CONNECT_S)
-        self._http = httpx.Client(**address.settings(self.server, who), timeout=timeout, transport=transport)
+        with self._reaching():
+            settings = address.settings(self.server, who)
+            self._http = httpx.Client(**settings, timeout=timeout, transport=transport)
 
     def __enter__(self) -> Self:
         return self

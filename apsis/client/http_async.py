@@ -33,7 +33,9 @@ class AsyncClient:
         self._clock = SystemClock()
         self.server = address.server_address(server)
         timeout = httpx.Timeout(address.TIMEOUT_S, connect=address.CONNECT_S)
-        self._http = httpx.AsyncClient(**address.settings(self.server, who), timeout=timeout, transport=transport)
+        with self._reaching():
+            settings = address.settings(self.server, who)
+            self._http = httpx.AsyncClient(**settings, timeout=timeout, transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
