@@ -224,6 +224,19 @@ def test_objects_lost_from_the_mirror_are_fetched_again_while_loading(origin, fo
     asyncio.run(story())
 
 
+def test_a_folder_lost_from_the_mirror_is_fetched_again(origin, follow, tmp_path):
+    async def story() -> None:
+        origin.push({"jobs/a.yaml": "1"})
+        await Server(follow).sync()
+        folder = origin.git("rev-parse", "HEAD:jobs")
+        (tmp_path / "mirror/objects" / folder[:2] / folder[2:]).unlink()
+        server = Server(follow)
+        assert (await server.sync()).status == "synced"
+        assert server.jobs == {"jobs/a": "1"}
+
+    asyncio.run(story())
+
+
 def test_a_file_that_is_too_large_rejects_its_commit_and_is_named(origin, follow, monkeypatch):
     monkeypatch.setattr(limits, "MAX_FILE_BYTES", 1000)
 
@@ -252,6 +265,7 @@ def test_a_restart_runs_on_with_the_remote_away_and_a_broken_newest_commit(origi
         state = server.follower.state
         assert server.jobs == {"a": "1"}
         assert (state.status, state.applied.revision.id, state.newest.revision.id) == ("rejected", live, rejected)
+        assert (state.applied.difference.added, len(state.newest.findings)) == (("a",), 1)
         assert (await server.sync()).status == "fetch_failed"
         assert server.jobs == {"a": "1"}
 
@@ -409,10 +423,19 @@ def test_failures_are_tried_again_with_a_back_off_that_ends_at_a_minute_whatever
         assert server.follower.state.error == "the host is down. Wait."
         source.failure = None
         await clock.advance(60)
-        assert server.follower.state.status == "synced"
+        await server.states.until(lambda s: s.status == "synced")
+        fetches = source.fetches
+        await clock.advance(10)
+        assert source.fetches == fetches  # nothing rang
         source.files = {"a.yaml": "2"}
         source.bell.set()
+        await server.states.until(lambda _: server.jobs == {"a": "2"})
+        source.failure = SyncError("again")
+        source.bell.set()
+        await server.states.until(lambda s: s.error == "again")
+        source.failure = None
         await clock.advance(1)
+        await server.states.until(lambda s: s.status == "synced")
         running.cancel()
         await server.follower.close()
 
@@ -547,11 +570,12 @@ def test_stopping_ends_a_fetch_that_hangs(tmp_path):
         url = f"git://127.0.0.1:{silent.getsockname()[1]}/jobs.git"
         server = Server(lambda: GitSource(tmp_path / "mirror", url, None, SystemClock(), 1))
         running = asyncio.create_task(server.follower.run())
-        peer, _ = await asyncio.to_thread(silent.accept)
-        with peer:
-            running.cancel()
-            await server.follower.close()
+        peers.append((await asyncio.to_thread(silent.accept))[0])
+        running.cancel()
+        await server.follower.close()
 
+    peers: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:
         asyncio.run(story(silent))  # which waits for the threads: a git left alone would hang the test
+        peers[0].close()
     assert list(tmp_path.iterdir()) == []
