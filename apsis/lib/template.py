@@ -33,6 +33,9 @@ MAX_NESTING: Final = 60
 """Jinja's compiler recurses, some four calls a level; Python stops at a thousand."""
 CACHED: Final = 4_096
 """Templates kept compiled, some 10 KiB each."""
+PARSED: Final = 65_536
+"""Templates whose names are kept, some 300 bytes each: after a push to ten thousand jobs with several templates each, the
+check parses what is new."""
 
 
 class TemplateError(ValueError):
@@ -81,7 +84,7 @@ def render(text: str, names: Mapping[str, object]) -> str:
     return "".join(parts)
 
 
-@functools.lru_cache(maxsize=4 * CACHED)
+@functools.lru_cache(maxsize=PARSED)
 def free_names(text: str) -> tuple[Free, ...]:
     """Return the names that the template needs, in order; raise TemplateError if it cannot be read."""
     if not is_template(text):

@@ -128,18 +128,19 @@ def templates_have_their_names(job: Job, template: JobTemplate, _: Snapshot) -> 
 
 
 def dependencies_are_there(_: Job, template: JobTemplate, snapshot: Snapshot) -> Iterator[Found]:
-    """A dependency names a job that exists; another repository's only the server knows."""
+    """A dependency names a job that exists."""
     for path, written in _dependencies(template):
-        job_id = full_id(template.repo, written.job_id)
-        if job_id in snapshot.jobs or written.job_id in snapshot.known:
-            continue
-        place = (*path, "job_id")
+        if written.job_id not in snapshot.known:
+            help_ = did_you_mean(written.job_id, snapshot.known, 3)
+            yield Found(Complaint("unknown_job", (*path, "job_id"), f"no job {written.job_id!r}", help_))
+
+
+def other_repositories_are_warned_of(_: Job, template: JobTemplate, __: Snapshot) -> Iterator[Found]:
+    """Whether a job of another repository exists only the server knows; so it is no reason to refuse a commit."""
+    for path, written in _conditions(template):
         if written.job_id.startswith(ELSEWHERE):
             message = f"{written.job_id} is a job of another repository: only the server can tell whether it exists"
-            yield Found(Complaint("other_repo", place, message), "warning")
-        else:
-            help_ = did_you_mean(written.job_id, snapshot.known, 3)
-            yield Found(Complaint("unknown_job", place, f"no job {written.job_id!r}", help_))
+            yield Found(Complaint("other_repo", (*path, "job_id"), message), "warning")
 
 
 def dependencies_have_their_args(job: Job, template: JobTemplate, snapshot: Snapshot) -> Iterator[Found]:
@@ -172,6 +173,7 @@ RULES: Final[tuple[Rule, ...]] = (
     daytimes_exist_once,
     templates_have_their_names,
     dependencies_are_there,
+    other_repositories_are_warned_of,
     dependencies_have_their_args,
     nothing_waits_for_itself,
 )
@@ -189,10 +191,16 @@ def _places(template: JobTemplate, *keys: str) -> list[Path]:
     return []
 
 
-def _dependencies(template: JobTemplate) -> Iterator[tuple[Path, models.Dependency]]:
-    """Yield the dependencies whose job is known before the run, with their paths."""
+def _conditions(template: JobTemplate) -> Iterator[tuple[Path, models.Dependency]]:
     for path, written in zip(_places(template, *CONDITION_KEYS), conditions_of(template.file), strict=True):
-        if written.enabled is not False and not is_template(written.job_id):
+        if written.enabled is not False:
+            yield path, written
+
+
+def _dependencies(template: JobTemplate) -> Iterator[tuple[Path, models.Dependency]]:
+    """Yield the dependencies on jobs of the same repository that are known before the run, with their paths."""
+    for path, written in _conditions(template):
+        if not is_template(written.job_id) and not written.job_id.startswith(ELSEWHERE):
             yield path, written
 
 

@@ -126,6 +126,14 @@ class TestDependencies:
         (finding,) = checked(f"{NO_OP}condition: {{type: dependency, job_id: //other/job}}\n")
         assert (finding.code, finding.severity) == ("other_repo", "warning")
 
+    def test_another_repository_is_judged_the_same_whatever_the_prefix(self) -> None:
+        files = {
+            "a.yaml": f"{NO_OP}condition: {{type: dependency, job_id: //t/b, args: {{x: 1}}}}\n",
+            "t/b.yaml": NO_OP,
+        }
+        assert found(files) == found(files, "t") == found(files, "u")
+        assert len(found(files)) == 1
+
     def test_ids_are_those_of_the_own_repository_whatever_its_prefix(self) -> None:
         files = {"a.yaml": f"{NO_OP}condition: {{type: dependency, job_id: b}}\n", "b.yaml": NO_OP}
         assert found(files) == found(files, "team") == []
