@@ -24,13 +24,14 @@ RESTART_S: Final = (0.1, 30.0)
 """First and longest wait before an agent that died is started again."""
 LIVED_S: Final = 10.0
 """An agent that lived so long was sound: the next wait is the first again."""
+CONNECTS_WITHIN_S: Final = 5.0
 LEAVES_WITHIN_S: Final = 5.0
 
 ROOT: Final = Path(apsis.__file__).parents[1]
 
 
 class LocalAgent:
-    """Keeps one agent alive in `directory`, as a process that outlives this one."""
+    """Keeps one agent alive in `directory`, as a process that outlives this one; `pid` is its id, if it lives."""
 
     def __init__(
         self, directory: Path, socket_path: Path, agents: AgentServer, clock: Clock, *, group_id: str = "default"
@@ -41,12 +42,14 @@ class LocalAgent:
         self._clock = clock
         self._group_id = group_id
         self._tasks = Tasks("local agent")
-        self._keeping: asyncio.Task[None] | None = None
+        self.pid: int | None = None
 
     async def start(self) -> None:
         """Begin to keep the agent alive."""
         self._state.make()
-        self._keeping = self._tasks.start(self._keep(), "keep alive")
+        # Made before the agent could, so that both call it the same.
+        self._conn_id = self._state.conn_id()
+        self._tasks.start(self._keep(), "keep alive")
 
     async def close(self) -> None:
         """Keep it alive no longer; it lives on."""
@@ -55,20 +58,20 @@ class LocalAgent:
     async def stop_if_idle(self) -> None:
         """Close; and if it runs nothing, tell it to leave and wait until it has.
 
-        An agent that runs something stays, and takes new work from the next server. An agent that is not connected
+        An agent that runs something stays, and takes new work from the next server. An agent that does not connect
         leaves by itself when nobody comes for it.
         """
         await self.close()
-        agent = self._agents.connected(self._state.conn_id())
-        if agent is None or not self._state.inhabited():
+        if self.pid is None or not _lives(self.pid):
             return
         try:
+            agent = await self._agents.back(self._conn_id, CONNECTS_WITHIN_S)
             for proc_id in list(agent.proc_ids):
                 with contextlib.suppress(UnknownProcess):
                     if (await agent.result(proc_id)).running:
                         return
         except AgentError as error:
-            log.warning("agent_unclear: %s; it is left alone", error)
+            log.warning("agent_unclear: %s; it is left alone", error.message)
             return
         pid = agent.proc.pid
         with contextlib.suppress(ProcessLookupError, TimeoutError):
@@ -83,9 +86,11 @@ class LocalAgent:
             pid = self._state.pid() if self._state.inhabited() else None
             if pid is None:
                 pid = self._spawn()
+            self.pid = pid
             began = self._clock.monotonic()
             with contextlib.suppress(ProcessLookupError):
                 await _end_of(pid)
+            self.pid = None
             if self._clock.monotonic() - began >= LIVED_S:
                 delay = first
             log.warning("agent_died: the local agent (pid %d) ended; another is started in %g s", pid, delay)
@@ -133,3 +138,12 @@ async def _end_of(pid: int) -> None:
 def _reap(pid: int) -> None:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
+
+
+def _lives(pid: int) -> bool:
+    _reap(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

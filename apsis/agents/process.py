@@ -1,5 +1,4 @@
 """One process of an agent: started, watched, ended, and how each stands on disk."""
-# ruff: noqa: PTH116, PTH123 - paths are text here: Path objects cost a tenth of a start
 
 import asyncio
 import contextlib
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from apsis.agents.environment import program_environment
-from apsis.agents.protocol import STDOUT, Fd, Result, Rusage, Spec, Status, Times, decode_results, encode_result
+from apsis.agents.proc_files import ProcFiles
+from apsis.agents.protocol import STDOUT, Fd, Result, Rusage, Spec, Status, Times
 from apsis.lib.clock import Clock
 from apsis.lib.instant import format_instant
 
@@ -26,21 +26,21 @@ Ended = Callable[["Process"], None]
 
 
 class Process:
-    """A process that this agent started. `directory` was made for it, exclusively, before."""
+    """A process that this agent starts."""
 
-    def __init__(self, proc_id: str, directory: str, clock: Clock) -> None:
+    def __init__(self, proc_id: str, files: ProcFiles, clock: Clock) -> None:
         self.proc_id = proc_id
-        self._directory = directory
+        self._files = files
         self._clock = clock
         self._started = clock.monotonic()
         self._pidfd: int | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._result = Result("error", times=Times(start=format_instant(clock.now())))
 
-    def start(self, spec: Spec, base: Mapping[str, str], ended: Ended) -> None:
+    def start(self, spec: Spec, base: Mapping[str, str], output: int, ended: Ended) -> None:
         """Start it; `ended` is called once when it has ended. If it cannot be started the result says why."""
         try:
-            self._child = self._spawn(spec, base)
+            self._child = _spawn(spec, base, output)
         except (OSError, ValueError, UnicodeError) as error:
             self._result = replace(self._result, errors=(in_words(error, spec.argv[0]),))
             self._record()
@@ -88,21 +88,6 @@ class Process:
         self._record()
         return True
 
-    def _spawn(self, spec: Spec, base: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        output = os.open(f"{self._directory}/output", flags, 0o600)
-        try:
-            return subprocess.Popen(
-                spec.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                env=program_environment(spec.env, base),
-            )
-        finally:
-            os.close(output)
-
     def _watch(self, ended: Ended) -> None:
         assert self._child is not None  # noqa: S101 - it was just started
         try:
@@ -128,49 +113,32 @@ class Process:
         return Times(self._result.times.start, now, now if stop else None, round(elapsed, 6))
 
     def _fds(self) -> Mapping[str, Fd | None]:
-        return {STDOUT: Fd("detached", output_length(self._directory))}
+        return {STDOUT: Fd("detached", self._files.length())}
 
     def _record(self) -> None:
         try:
-            write_result(self._directory, self._result)
+            self._files.write_result(self._result)
         except OSError as error:
             # The process must not suffer from a full disk; only an agent that is restarted will not know of it.
             log.error("not_recorded: the state of %s cannot be written: %s", self.proc_id, error)
 
 
-def write_result(directory: str, result: Result) -> None:
-    """Add to what is known of a process, for an agent that is restarted; the last whole record counts."""
-    # One small write to the page cache is whole or missing when the agent is killed. A rename over the old file would
-    # make ext4 write it to disk at once, at the price of a start.
-    fd = os.open(f"{directory}/result", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(fd, encode_result(result))
-    finally:
-        os.close(fd)
+def _spawn(spec: Spec, base: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        spec.argv,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        env=program_environment(spec.env, base),
+    )
 
 
-def read_result(directory: str) -> Result | None:
-    """Return what is known of a process; None if its start was not even written down."""
-    try:
-        with open(f"{directory}/result", "rb") as file:
-            return next(reversed(decode_results(file.read())), None)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def output_length(directory: str) -> int:
-    """Return how much output a process has written."""
-    try:
-        return os.stat(f"{directory}/output").st_size
-    except FileNotFoundError:
-        return 0
-
-
-def lost(known: Result | None, directory: str) -> Result:
+def lost(known: Result | None, files: ProcFiles) -> Result:
     """Return the result of a process that was running when its agent died."""
     pid = known.pid if known is not None else None
     words = LOST if pid is None else f"{LOST}; it was pid {pid} and may still run"
-    fds: dict[str, Fd | None] = {STDOUT: Fd("detached", output_length(directory))}
+    fds: dict[str, Fd | None] = {STDOUT: Fd("detached", files.length())}
     return replace(known or Result("error"), state="error", errors=(words,), fds=fds)
 
 

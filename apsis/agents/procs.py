@@ -1,5 +1,4 @@
 """The processes of an agent, by id, in memory and on disk. An id is started once, whatever happens."""
-# ruff: noqa: PTH102, PTH106, PTH108, PTH208 - paths of single processes are text: Path objects cost a tenth of a start
 
 import logging
 import os
@@ -8,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from apsis.agents.process import Process, lost, read_result, write_result
+from apsis.agents.proc_files import ProcFiles, kept_ids
+from apsis.agents.process import Process, lost
 from apsis.agents.protocol import FDS, Result, Spec
 from apsis.domain.errors import AgentError
 from apsis.lib.clock import Clock
@@ -16,7 +16,7 @@ from apsis.lib.clock import Clock
 log = logging.getLogger(__name__)
 
 PROC_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
-"""An id is the name of a directory: no separators, no leading dot, and short enough for every file system."""
+"""An id is the name of two files: no separators, no leading dot, and short enough for every file system."""
 
 READ_LIMIT: Final = 1 << 20
 """Bytes of one answer: large enough to be fast, and read from the page cache in well under a millisecond."""
@@ -43,7 +43,7 @@ class Procs:
 
     def load(self) -> None:
         """Read what an earlier agent left; what was running then is lost."""
-        for proc_id in sorted(os.listdir(self._directory)):
+        for proc_id in kept_ids(self._directory):
             self._results[proc_id] = self._load(proc_id)
 
     def ids(self) -> tuple[str, ...]:
@@ -63,16 +63,19 @@ class Procs:
         if proc_id in self:
             return self.result(proc_id)
         self._refuse(proc_id, spec)
-        directory = f"{self._directory}/{proc_id}"
+        files = self._files(proc_id)
         try:
-            os.mkdir(directory, 0o700)
+            output = files.create()
         except FileExistsError:
             self._results[proc_id] = self._load(proc_id)
             return self._results[proc_id]
         except OSError as error:
-            raise AgentError(f"{proc_id} cannot be started: {directory}: {error.strerror}") from error
-        process = Process(proc_id, directory, self._clock)
-        process.start(spec, self._base, self._take_end)
+            raise AgentError(f"{proc_id} cannot be started: {files.output}: {error.strerror}") from error
+        process = Process(proc_id, files, self._clock)
+        try:
+            process.start(spec, self._base, output, self._take_end)
+        finally:
+            os.close(output)
         if process.running:
             self._running[proc_id] = process
         else:
@@ -114,24 +117,14 @@ class Procs:
         size = READ_LIMIT if stop is None else min(stop - start, READ_LIMIT)
         if start < 0 or size <= 0:
             return b""
-        try:
-            fd = os.open(f"{self._directory}/{proc_id}/output", os.O_RDONLY)
-        except FileNotFoundError:
-            return b""
-        try:
-            return os.pread(fd, size, start)
-        finally:
-            os.close(fd)
+        return self._files(proc_id).read(start, size)
 
     def delete(self, proc_id: str) -> None:
         """Forget an ended process and its output."""
         self._known(proc_id)
         if proc_id in self._running:
             raise AgentError(f"{proc_id} is running and cannot be deleted")
-        directory = f"{self._directory}/{proc_id}"
-        for name in os.listdir(directory):
-            os.unlink(f"{directory}/{name}")
-        os.rmdir(directory)
+        self._files(proc_id).delete()
         del self._results[proc_id]
 
     def _known(self, proc_id: str) -> None:
@@ -151,15 +144,18 @@ class Procs:
         if spec.fds != FDS:
             raise AgentError(f"{proc_id}: this agent gives programs no input and one captured output, nothing else")
 
+    def _files(self, proc_id: str) -> ProcFiles:
+        return ProcFiles(self._directory, proc_id)
+
     def _load(self, proc_id: str) -> Result:
-        directory = f"{self._directory}/{proc_id}"
-        known = read_result(directory)
+        files = self._files(proc_id)
+        known = files.read_result()
         if known is not None and not known.running:
             return known
-        result = lost(known, directory)
+        result = lost(known, files)
         log.warning("lost: %s: %s", proc_id, "; ".join(result.errors))
         try:
-            write_result(directory, result)
+            files.write_result(result)
         except OSError as error:
             log.error("not_recorded: that %s is lost cannot be written: %s", proc_id, error)
         return result

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 import msgpack
 
-from apsis.agents.record import ProtocolError, decoder, plain
+from apsis.agents.record import Misfit, ProtocolError, decoder, plain
 
 ShutdownState = Literal["active", "idling", "done"]
 ProcState = Literal["running", "terminated", "error"]
@@ -289,7 +289,10 @@ def decode(frame: bytes | str) -> Message:
     kind = body.pop("type", None)
     if not isinstance(kind, str) or kind not in _DECODERS:
         raise ProtocolError(f"no such type of message: {kind!r:.80}")
-    message: Message = _DECODERS[kind](body, kind)
+    try:
+        message: Message = _DECODERS[kind](body)
+    except Misfit as misfit:
+        raise ProtocolError(f"{kind}{misfit.path} {misfit.words}") from None
     return message
 
 
@@ -311,8 +314,8 @@ def decode_results(data: bytes) -> list[Result]:
     unpacker = msgpack.Unpacker()
     unpacker.feed(data)
     results: list[Result] = []
-    with contextlib.suppress(ValueError, msgpack.UnpackException, ProtocolError):
-        results.extend(_RESULT(each, "result") for each in unpacker)
+    with contextlib.suppress(ValueError, msgpack.UnpackException, Misfit):
+        results.extend(_RESULT(each) for each in unpacker)
     return results
 
 

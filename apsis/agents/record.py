@@ -7,14 +7,28 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from apsis.domain.errors import AgentError
 
-Decoder = Callable[[Any, str], Any]
-"""From a plain value and its place, for the error, to the value that the annotation means."""
+Decoder = Callable[[Any], Any]
+"""From a plain value to the value that the annotation means; raises Misfit."""
 
 
 class ProtocolError(AgentError):
     """The other end says something that is no message."""
 
     code = "protocol_error"
+
+
+class Misfit(Exception):
+    """A value that is not what the annotation says; its place is found on the way up, so that fits cost nothing."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+        self.path = ""
+
+    def within(self, step: str) -> "Misfit":
+        """Return the same, one level further up."""
+        self.path = step + self.path
+        return self
 
 
 def plain(record: Any) -> dict[str, Any]:
@@ -45,68 +59,86 @@ def _record(kind: Any, strict: tuple[type, ...]) -> Decoder:
     required = {f.name for f in dataclasses.fields(kind) if f.default is no_default and f.default_factory is no_default}
     refuses = kind in strict
 
-    def read(value: Any, place: str) -> Any:
+    def read(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise _wrong(value, place, "a map")
-        if missing := required - value.keys():
-            raise ProtocolError(f"{place} lacks {', '.join(sorted(missing))}")
-        if refuses and (unknown := value.keys() - fields.keys()):
-            raise ProtocolError(f"{place} has unknown fields: {', '.join(sorted(map(str, unknown)))}")
-        known = {name: read(value[name], f"{place}.{name}") for name, read in fields.items() if name in value}
+            raise _wrong(value, "a map")
+        known = {}
+        for name, item in value.items():
+            if name in fields:
+                try:
+                    known[name] = fields[name](item)
+                except Misfit as misfit:
+                    raise misfit.within(f".{name}") from None
+            elif refuses:
+                raise Misfit(f"has an unknown field {name!r:.80}")
+        if not required <= known.keys():
+            raise Misfit(f"lacks {', '.join(sorted(required - known.keys()))}")
         return kind(**known)
 
     return read
 
 
 def _union(choices: list[Decoder]) -> Decoder:
-    def read(value: Any, place: str) -> Any:
+    def read(value: Any) -> Any:
         failure = None
         for choice in choices:
             try:
-                return choice(value, place)
-            except ProtocolError as error:
-                failure = failure or error
-        raise failure or _wrong(value, place, "something else")
+                return choice(value)
+            except Misfit as misfit:
+                failure = failure or misfit
+        raise failure or _wrong(value, "something else")
 
     return read
 
 
 def _literal(words: tuple[str, ...]) -> Decoder:
-    def read(value: Any, place: str) -> Any:
+    def read(value: Any) -> Any:
         if value not in words:
-            raise _wrong(value, place, " or ".join(words))
+            raise _wrong(value, " or ".join(words))
         return value
 
     return read
 
 
 def _items(item: Decoder) -> Decoder:
-    def read(value: Any, place: str) -> Any:
+    def read(value: Any) -> Any:
         if not isinstance(value, list):
-            raise _wrong(value, place, "a list")
-        return tuple(item(each, f"{place}[{n}]") for n, each in enumerate(value))
+            raise _wrong(value, "a list")
+        known = []
+        for each in value:
+            try:
+                known.append(item(each))
+            except Misfit as misfit:
+                raise misfit.within(f"[{len(known)}]") from None
+        return tuple(known)
 
     return read
 
 
 def _map(item: Decoder) -> Decoder:
-    def read(value: Any, place: str) -> Any:
+    def read(value: Any) -> Any:
         if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            raise _wrong(value, place, "a map with names as keys")
-        return {key: item(each, f"{place}.{key}") for key, each in value.items()}
+            raise _wrong(value, "a map with names as keys")
+        known = {}
+        for key, each in value.items():
+            try:
+                known[key] = item(each)
+            except Misfit as misfit:
+                raise misfit.within(f".{key:.80}") from None
+        return known
 
     return read
 
 
 def _scalar(kind: Any) -> Decoder:
     if kind is Any:
-        return lambda value, _place: value
+        return lambda value: value
     accepted = (int, float) if kind is float else (kind,)
 
-    def read(value: Any, place: str) -> Any:
+    def read(value: Any) -> Any:
         # A bool is an int to Python, but not to us.
         if type(value) not in accepted:
-            raise _wrong(value, place, _WORDS[kind])
+            raise _wrong(value, _WORDS[kind])
         return value
 
     return read
@@ -122,5 +154,5 @@ _WORDS = {
 }
 
 
-def _wrong(value: Any, place: str, wanted: str) -> ProtocolError:
-    return ProtocolError(f"{place} is {value!r:.80}, not {wanted}")
+def _wrong(value: Any, wanted: str) -> Misfit:
+    return Misfit(f"is {value!r:.80}, not {wanted}")

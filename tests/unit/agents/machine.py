@@ -94,7 +94,8 @@ async def machine() -> AsyncIterator[Machine]:
     try:
         yield new
     finally:
-        await new.close_server()
+        await new.local.stop_if_idle()
+        await new.agents.close()
         if new.state.inhabited():
             with contextlib.suppress(ProcessLookupError):
                 new.signal_agent(signal.SIGQUIT)

@@ -75,7 +75,7 @@ def test_what_an_agent_adds_to_a_result_is_passed_over() -> None:
         (msgpack.packb({"type": "ProcidList", "proc_ids": ["a", 1]}), r"proc_ids\[1\] is 1, not text"),
         (
             msgpack.packb({"type": "ProcStartRequest", "specs": {"p": {"argv": ["x"], "cwd": "/"}}}),
-            "specs.p has unknown fields: cwd",
+            "specs.p has an unknown field 'cwd'",
         ),
     ],
 )

@@ -316,7 +316,7 @@ def test_output_that_cannot_be_kept_breaks_the_run_and_stays_with_the_agent() ->
         _, broke = await events_of(kinds, run)
         assert type(broke) is Broke
         assert broke.message.startswith(f"success; the output of run {run.run_id} cannot be kept")
-        assert (machine.state.procs / proc_id(run) / "output").stat().st_size == 70000
+        assert (machine.state.procs / f"{proc_id(run)}.output").stat().st_size == 70000
 
     play(story)
 
