@@ -34,8 +34,8 @@ MAX_NESTING: Final = 60
 CACHED: Final = 4_096
 """Templates kept compiled, some 10 KiB each."""
 PARSED: Final = 65_536
-"""Templates whose names are kept, some 300 bytes each: after a push to ten thousand jobs with several templates each, the
-check parses what is new."""
+"""Templates whose names are kept, some 300 bytes each: after a push to ten thousand jobs with several templates each,
+the check parses what is new."""
 
 
 class TemplateError(ValueError):

@@ -1,11 +1,36 @@
+import json
 from dataclasses import replace
+from itertools import islice
 
 import pytest
-from whenever import Instant
+from hypothesis import given
+from hypothesis import strategies as st
+from whenever import Instant, TimeDelta
 
+from apsis.domain.args import check_args
 from apsis.domain.finding import Finding, rejects
 from apsis.repo.check import RULES, check
-from tests.unit.spec.files import NO_OP, load, said
+from tests.unit.spec.files import NO_OP, NOON, load, said
+
+PROGRAMS = [
+    {"type": "no-op", "duration": "{{ date|length }}"},
+    {"type": "shell", "command": "{{ Date(date) + 1 }}"},
+    {"type": "shell", "command": "{% if x is defined %}{{ x }}{% endif %}"},
+    {"type": "process", "argv": ["echo", "{{ x|default(1) }}", "{{ time|d(schedule_time) }}"]},
+    {"type": "process", "argv": ["{{ job_id }}"], "timeout": {"duration": "{{ 5 }} min"}},
+]
+SCHEDULES = [
+    {"type": "interval", "interval": "1h"},
+    {"type": "interval", "interval": "1h", "args": {"x": "1"}},
+    {"type": "daily", "tz": "UTC", "daytime": ["9:00", "10:00"], "args": {"x": "1"}},
+    {"type": "daily", "tz": "Asia/Tokyo", "daytime": "9:00", "calendar": "Mon-Fri", "cal_shift": -1},
+]
+CONDITIONS = [
+    {"type": "dependency", "job_id": "a"},
+    {"type": "dependency", "job_id": "b", "args": {"x": "{{ x }}"}},
+    {"type": "dependency", "job_id": "c", "args": {"date": "{{ Date(date) - 1 }}"}, "enabled": "{{ date != '' }}"},
+    {"type": "dependency", "job_id": "//other/b", "exist": True},
+]
 
 
 def found(files: dict[str, str], repo: str = "") -> list[str]:
@@ -29,6 +54,29 @@ def test_findings_are_sorted_by_file_and_line_with_the_loaders() -> None:
 
 def test_every_rule_says_what_it_demands() -> None:
     assert all(rule.__doc__ for rule in RULES)
+
+
+job_files = st.fixed_dictionaries(
+    {"program": st.sampled_from(PROGRAMS)},
+    optional={
+        "params": st.lists(st.sampled_from(["date", "x", "time"]), unique=True, max_size=3),
+        "schedule": st.lists(st.sampled_from(SCHEDULES), max_size=2) | st.sampled_from(SCHEDULES),
+        "conditions": st.lists(st.sampled_from(CONDITIONS), max_size=2) | st.sampled_from(CONDITIONS),
+    },
+)
+
+
+@given(st.dictionaries(st.sampled_from(["a.yaml", "b.yaml", "c.yaml"]), job_files, min_size=1))
+def test_what_passes_the_check_can_be_bound_for_every_run_of_its_schedules(files: dict[str, object]) -> None:
+    loaded = load({path: json.dumps(data) for path, data in files.items()})
+    if rejects(check(loaded)):
+        return
+    for job in loaded.jobs.jobs.values():
+        for schedule in job.schedules:
+            for occurrence in islice(schedule.between(NOON, NOON + TimeDelta(hours=100)), 3):
+                args = job.args_of(schedule, occurrence)
+                check_args(job.job_id, job.params, args)
+                assert job.template.bind(job.job_id, "r1", args, occurrence.time).program.type
 
 
 class TestSchedules:
