@@ -2,7 +2,6 @@
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
 from whenever import Instant
@@ -15,6 +14,7 @@ from apsis.domain.run import LogEntry, Run
 from apsis.lib.instant import format_instant
 from apsis.repo.ports import RepoState
 from apsis.repo.ports import Verdict as RevisionVerdict
+from apsis.spec.bound import condition_view, program_view
 from apsis.wire import job as wire_job
 from apsis.wire import repo as wire_repo
 from apsis.wire import run as wire_run
@@ -36,7 +36,7 @@ def run_detail(
     """Show a run with everything but its log and output."""
     return wire_run.RunDetail(
         **_run_fields(run),
-        program=plain(run.bound.program) if run.bound else None,
+        program=program_view(run.bound.program) if run.bound else None,
         conditions=[_condition(condition, verdict) for condition, verdict in conditions],
         meta=plain(meta),
         output_length=output_length,
@@ -107,7 +107,7 @@ def revision(verdict: RevisionVerdict) -> wire_repo.Revision:
 
 
 def plain(value: object) -> Any:
-    """Return what JSON can say of a value: records become objects, sets sorted lists, instants text."""
+    """Return what JSON can say of a value: sets become sorted lists, instants text."""
     match value:
         case enum.Enum():
             return value.value
@@ -121,8 +121,6 @@ def plain(value: object) -> Any:
             return sorted((plain(item) for item in value), key=str)
         case Iterable():
             return [plain(item) for item in value]
-        case _ if is_dataclass(value):
-            return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
         case _:
             return str(value)
 
@@ -151,7 +149,7 @@ def _run_fields(run: Run) -> dict[str, Any]:
 
 def _condition(condition: Condition, verdict: Verdict | None) -> wire_run.ConditionStatus:
     return wire_run.ConditionStatus(
-        condition=plain(condition) if is_dataclass(condition) else {},
+        condition=condition_view(condition),
         text=condition.describe(),
         holds=None if verdict is None else isinstance(verdict, Holds),
     )

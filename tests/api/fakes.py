@@ -13,9 +13,10 @@ from whenever import Instant, TimeDelta
 from apsis.api.app import create_app
 from apsis.api.hub import Hub
 from apsis.api.services import Services
+from apsis.conditions.dependency import Dependency
 from apsis.domain import transition
 from apsis.domain.args import Args, check_args
-from apsis.domain.condition import Condition, Instance, StatesOf, Verdict, Waits
+from apsis.domain.condition import Condition, Verdict, Waits
 from apsis.domain.errors import BadRequest, NotFound
 from apsis.domain.events import Due, Event, MarkAsked, Ready, SkipAsked, StartAsked, Started, StopAsked, Succeeded
 from apsis.domain.job import Bound, Job, Source
@@ -56,22 +57,6 @@ class FakeTemplate:
 
     def bind(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Bound:
         return Bound(NoOp())
-
-
-@dataclass(frozen=True)
-class FakeCondition:
-    job_id: str
-    type: str = "dependency"
-
-    @property
-    def reads(self) -> tuple[Instance, ...]:
-        return ()
-
-    def verdict(self, states_of: StatesOf) -> Verdict:
-        return Waits("not yet")
-
-    def describe(self) -> str:
-        return f"dependency on {self.job_id}"
 
 
 def make_job(job_id: str = "etl/load", params: tuple[str, ...] = ("date",), **changes: Any) -> Job:
@@ -284,7 +269,7 @@ class FakeEngine:
         return sorted(runs, key=lambda r: r.schedule_time)[:limit]
 
     def conditions(self, run_id: str) -> Sequence[tuple[Condition, Verdict | None]]:
-        return [(FakeCondition("etl/extract"), Waits("not yet"))]
+        return [(Dependency("etl/extract"), Waits("not yet"))]
 
 
 class FakeServer:

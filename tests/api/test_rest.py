@@ -184,7 +184,7 @@ def test_a_run_that_is_not_there_is_not_found(server, method_and_path):
 def test_a_waiting_run_shows_what_it_waits_for(server):
     one = server.engine.add(make_run(1, state=State.WAITING))
     shown = ask(server.app, "GET", f"/api/v1/runs/{one.run_id}").json()["conditions"]
-    assert [(c["text"], c["holds"]) for c in shown] == [("dependency on etl/extract", False)]
+    assert [(c["text"], c["holds"]) for c in shown] == [("dependency on etl/extract in success", False)]
 
 
 def test_jobs_are_paged_by_id_and_filtered(server):
