@@ -9,9 +9,9 @@ from apsis.domain.condition import Condition, Verdict
 from apsis.domain.job import Job
 from apsis.domain.query import RunFilter, RunPage, StoredOutput
 from apsis.domain.run import LogEntry, Run
+from apsis.domain.snapshot import RevisionVerdict
 from apsis.domain.state import State
 from apsis.repo.ports import RepoState
-from apsis.repo.ports import Verdict as RevisionVerdict
 
 
 class Engine(Protocol):

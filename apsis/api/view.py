@@ -11,9 +11,9 @@ from apsis.domain.condition import Condition, Holds, Verdict
 from apsis.domain.finding import Finding
 from apsis.domain.job import Job
 from apsis.domain.run import LogEntry, Run
+from apsis.domain.snapshot import RevisionVerdict
 from apsis.lib.instant import format_instant
 from apsis.repo.ports import RepoState
-from apsis.repo.ports import Verdict as RevisionVerdict
 from apsis.spec.bound import condition_view, program_view
 from apsis.wire import job as wire_job
 from apsis.wire import repo as wire_repo

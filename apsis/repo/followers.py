@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from apsis.domain.errors import BadRequest, NotFound
 from apsis.domain.jobset import JobSet
+from apsis.domain.snapshot import RevisionVerdict
 from apsis.lib.tasks import Tasks
-from apsis.repo.ports import RepoState, Snapshots, Verdict
+from apsis.repo.ports import RepoState, Snapshots
 from apsis.repo.source import check_prefix
 from apsis.repo.sync import Follower
 
@@ -46,7 +47,7 @@ class Followers:
         """Return the state of each."""
         return [follower.state for follower in self._followers.values()]
 
-    async def verdicts(self, repo: str, limit: int) -> Sequence[Verdict]:
+    async def verdicts(self, repo: str, limit: int) -> Sequence[RevisionVerdict]:
         """Return the newest revisions that were decided, newest first; raise NotFound (`repository`)."""
         if repo not in self._followers:
             raise NotFound("repository", repo, near=self._followers)

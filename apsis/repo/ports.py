@@ -1,6 +1,6 @@
 """What following a repository needs of the store and of the engine, as protocols; `service` joins them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -8,27 +8,6 @@ from whenever import Instant
 
 from apsis.domain.finding import Finding
 from apsis.domain.jobset import Difference, JobSet
-from apsis.domain.revision import Revision
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a revision, as it is kept."""
-
-    revision: Revision
-    verdict: Literal["applied", "rejected"]
-    at: Instant
-    difference: Difference
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """The last good snapshot as it lies on disk: texts by path (`apsis.yaml` included), and each text's blob id."""
-
-    revision: Revision
-    texts: Mapping[str, str]
-    blobs: Mapping[str, str]
 
 
 class Snapshots(Protocol):
@@ -38,11 +17,11 @@ class Snapshots(Protocol):
         """Return the last good snapshot."""
         ...
 
-    async def save_rejected(self, repo: str, verdict: Verdict) -> None:
+    async def save_rejected(self, repo: str, verdict: RevisionVerdict) -> None:
         """Keep a rejected revision with its findings."""
         ...
 
-    async def verdicts(self, repo: str, limit: int) -> Sequence[Verdict]:
+    async def verdicts(self, repo: str, limit: int) -> Sequence[RevisionVerdict]:
         """Return the newest revisions that were decided, newest first."""
         ...
 
@@ -67,7 +46,7 @@ class RepoState:
     mode: Literal["git", "directory"]
     branch: str | None
     status: RepoStatus
-    applied: Verdict | None
-    newest: Verdict | None
+    applied: RevisionVerdict | None
+    newest: RevisionVerdict | None
     error: str | None
     fetched_at: Instant | None

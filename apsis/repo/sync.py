@@ -12,11 +12,12 @@ from apsis.domain.errors import ApsisError
 from apsis.domain.finding import Finding, rejects
 from apsis.domain.jobset import Difference, File, JobSet
 from apsis.domain.revision import Revision
+from apsis.domain.snapshot import Applied, RevisionVerdict
 from apsis.lib.clock import Clock
 from apsis.lib.tasks import Tasks
 from apsis.repo.directory import ChangedMeanwhile
 from apsis.repo.limits import Refused
-from apsis.repo.ports import Applied, Engine, RepoState, Snapshots, Verdict
+from apsis.repo.ports import Engine, RepoState, Snapshots
 from apsis.repo.source import Fetched, Read, Source
 from apsis.spec.load import Loaded, Loader
 
@@ -90,7 +91,7 @@ class Follower:
             return None
         verdicts = await self._snapshots.verdicts(self.repo, RESTORED_VERDICTS)
         verdict = next((v for v in verdicts if v.revision.id == applied.revision.id and v.verdict == "applied"), None)
-        self._settle(verdict or Verdict(applied.revision, "applied", applied.revision.time, NO_DIFFERENCE, ()))
+        self._settle(verdict or RevisionVerdict(applied.revision, "applied", applied.revision.time, NO_DIFFERENCE, ()))
         self._settle(_newest(verdicts))
         loaded = await asyncio.to_thread(self._loader.load, applied.revision, applied.blobs, _stored(applied))
         lost = sorted({finding.path for finding in loaded.findings if finding.severity == "error"})
@@ -152,7 +153,7 @@ class Follower:
         self._failures = 0
         self._settle(verdict, self._clock.now())
 
-    def _decided(self, revision: Revision) -> Verdict | None:
+    def _decided(self, revision: Revision) -> RevisionVerdict | None:
         """Return the verdict if it is known: the head stayed, or went back to what is live."""
         known = (self._state.applied, self._state.newest)
         return next((verdict for verdict in known if verdict and verdict.revision.id == revision.id), None)
@@ -170,17 +171,17 @@ class Follower:
         findings = dict.fromkeys((*loaded.findings, *self._check(loaded)))
         return _with_files(loaded), tuple(findings)
 
-    async def _decide(self, jobs: JobSet, findings: tuple[Finding, ...]) -> Verdict:
+    async def _decide(self, jobs: JobSet, findings: tuple[Finding, ...]) -> RevisionVerdict:
         if rejects(findings):
-            verdict = Verdict(jobs.revision, "rejected", self._clock.now(), NO_DIFFERENCE, findings)
+            verdict = RevisionVerdict(jobs.revision, "rejected", self._clock.now(), NO_DIFFERENCE, findings)
             await self._snapshots.save_rejected(self.repo, verdict)
             return verdict
         difference = await self._engine.apply(jobs, findings)
-        return Verdict(jobs.revision, "applied", self._clock.now(), difference, findings)
+        return RevisionVerdict(jobs.revision, "applied", self._clock.now(), difference, findings)
 
     # -- what others see ---------------------------------------------------------------------------------------
 
-    def _settle(self, verdict: Verdict | None, fetched_at: Instant | None = None) -> None:
+    def _settle(self, verdict: RevisionVerdict | None, fetched_at: Instant | None = None) -> None:
         """Show the verdict on what the source has now, or had before the server started."""
         if verdict is None:
             return
@@ -227,7 +228,7 @@ class Follower:
                 self._bell.clear()
 
 
-def _newest(verdicts: Iterable[Verdict]) -> Verdict | None:
+def _newest(verdicts: Iterable[RevisionVerdict]) -> RevisionVerdict | None:
     return next(iter(verdicts), None)
 
 

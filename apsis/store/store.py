@@ -12,11 +12,11 @@ from whenever import Instant
 from apsis.domain.condition import Instance
 from apsis.domain.query import RunFilter, RunPage, StoredOutput
 from apsis.domain.run import LogEntry, Run
+from apsis.domain.snapshot import Applied, RevisionVerdict
 from apsis.domain.state import State
 from apsis.engine.ports import Change, Restored
 from apsis.lib.instant import from_ms, to_ms
 from apsis.lib.seam import Failure, attempt
-from apsis.repo.ports import Applied, Verdict
 from apsis.store.database import Database
 from apsis.store.find import find_runs
 from apsis.store.output_files import OutputFiles
@@ -175,14 +175,14 @@ class SqliteStore:
 
         return await self._database.read(work)
 
-    async def save_rejected(self, repo: str, verdict: Verdict) -> None:
+    async def save_rejected(self, repo: str, verdict: RevisionVerdict) -> None:
         """Keep a rejected revision with its findings."""
         await self._database.write(lambda connection: write_verdict(connection, repo, verdict))
 
-    async def verdicts(self, repo: str, limit: int) -> Sequence[Verdict]:
+    async def verdicts(self, repo: str, limit: int) -> Sequence[RevisionVerdict]:
         """Return the newest revisions that were decided, newest first."""
 
-        def work(connection: sqlite3.Connection) -> Sequence[Verdict]:
+        def work(connection: sqlite3.Connection) -> Sequence[RevisionVerdict]:
             return [verdict_of(row) for row in connection.execute(SQL["verdicts"], (repo, limit))]
 
         return await self._database.read(work)

@@ -9,10 +9,10 @@ from typing import Any, Final
 from apsis.domain.finding import Finding
 from apsis.domain.jobset import Difference, JobSet
 from apsis.domain.revision import Revision
+from apsis.domain.snapshot import RevisionVerdict
 from apsis.domain.state import State
 from apsis.engine.ports import Change, SaveApplied, SaveHandled, SavePlanned, SaveRun, WithdrawRun
 from apsis.lib.instant import from_ms, to_ms
-from apsis.repo.ports import Verdict
 from apsis.spec.bound import dump_bound
 from apsis.store.queries import SQL
 from apsis.store.rows import run_values
@@ -67,7 +67,7 @@ def _save_handled(connection: sqlite3.Connection, change: SaveHandled) -> None:
 def _save_applied(connection: sqlite3.Connection, change: SaveApplied) -> None:
     jobs = change.jobs
     write_verdict(
-        connection, jobs.repo, Verdict(jobs.revision, "applied", change.at, change.difference, change.findings)
+        connection, jobs.repo, RevisionVerdict(jobs.revision, "applied", change.at, change.difference, change.findings)
     )
     _write_files(connection, jobs)
 
@@ -83,7 +83,7 @@ def _write_files(connection: sqlite3.Connection, jobs: JobSet) -> None:
     connection.executemany(SQL["insert_version"], [(new[path], jobs.files[path].text) for path in come])
 
 
-def write_verdict(connection: sqlite3.Connection, repo: str, verdict: Verdict) -> None:
+def write_verdict(connection: sqlite3.Connection, repo: str, verdict: RevisionVerdict) -> None:
     """Write what was decided about a revision."""
     revision = verdict.revision
     connection.execute(
@@ -102,10 +102,10 @@ def write_verdict(connection: sqlite3.Connection, repo: str, verdict: Verdict) -
     )
 
 
-def verdict_of(row: sqlite3.Row) -> Verdict:
+def verdict_of(row: sqlite3.Row) -> RevisionVerdict:
     """Return what was decided about a revision, from its row."""
     from_difference: dict[str, list[str]] = json.loads(row["difference"])
-    return Verdict(
+    return RevisionVerdict(
         revision=revision_of(row),
         verdict=row["verdict"],
         at=from_ms(row["decided_at"]),

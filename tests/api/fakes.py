@@ -26,11 +26,11 @@ from apsis.domain.query import RunFilter, RunPage, StoredOutput
 from apsis.domain.revision import Revision
 from apsis.domain.run import LogEntry, Run, run_id_of
 from apsis.domain.schedule import Occurrence
+from apsis.domain.snapshot import RevisionVerdict
 from apsis.domain.state import State
 from apsis.engine.ports import JobsNews, RunNews, WithdrawnNews
 from apsis.lib.clock import SystemClock
 from apsis.repo.ports import RepoState
-from apsis.repo.ports import Verdict as RevisionVerdict
 
 T0 = Instant.from_utc(2026, 11, 24, 12)
 REVISION = Revision("c0ffee" * 6 + "abcd", "Ada", T0, "Load the numbers")

@@ -8,12 +8,12 @@ import pytest
 
 from apsis.domain.errors import StoreError, SyncError
 from apsis.domain.revision import Revision
+from apsis.domain.snapshot import RevisionVerdict
 from apsis.lib.clock import SystemClock, VirtualClock
 from apsis.lib.instant import from_ms
 from apsis.repo import limits
 from apsis.repo import watch as watch_module
 from apsis.repo.directory import ChangedMeanwhile
-from apsis.repo.ports import Verdict
 from apsis.repo.source import DirectorySource, Fetched, GitSource
 from apsis.spec.load import Loader
 from tests.unit.repo.world import Origin, Server, write_files
@@ -297,7 +297,7 @@ def test_a_restart_finds_what_is_live_behind_many_rejected_commits(origin, follo
     asyncio.run(story())
 
 
-def _rejected(server: Server, commit: str) -> Verdict:
+def _rejected(server: Server, commit: str) -> RevisionVerdict:
     verdict = server.follower.state.applied
     return replace(verdict, verdict="rejected", revision=replace(verdict.revision, id=commit))
 

@@ -12,8 +12,9 @@ from apsis.domain.finding import Finding
 from apsis.domain.job import Job
 from apsis.domain.job import Source as JobSource
 from apsis.domain.jobset import Difference, JobSet, difference
+from apsis.domain.snapshot import Applied, RevisionVerdict
 from apsis.lib.clock import SystemClock
-from apsis.repo.ports import Applied, RepoState, Verdict
+from apsis.repo.ports import RepoState
 from apsis.repo.sync import Follower
 
 GIT_ENV = {
@@ -126,15 +127,15 @@ class FakeSnapshots:
     """The store, as far as followers know it; outlives them, as a disk outlives a server."""
 
     last_good: dict[str, Applied] = field(default_factory=dict)
-    decided: list[tuple[str, Verdict]] = field(default_factory=list)
+    decided: list[tuple[str, RevisionVerdict]] = field(default_factory=list)
 
     async def applied(self, repo: str) -> Applied | None:
         return self.last_good.get(repo)
 
-    async def save_rejected(self, repo: str, verdict: Verdict) -> None:
+    async def save_rejected(self, repo: str, verdict: RevisionVerdict) -> None:
         self.decided.append((repo, verdict))
 
-    async def verdicts(self, repo: str, limit: int) -> Sequence[Verdict]:
+    async def verdicts(self, repo: str, limit: int) -> Sequence[RevisionVerdict]:
         return [verdict for name, verdict in reversed(self.decided) if name == repo][:limit]
 
 
@@ -162,7 +163,7 @@ class FakeEngine:
             {path: file.blob for path, file in jobs.files.items()},
         )
         at = SystemClock().now()
-        self.snapshots.decided.append((jobs.repo, Verdict(jobs.revision, "applied", at, changes, findings)))
+        self.snapshots.decided.append((jobs.repo, RevisionVerdict(jobs.revision, "applied", at, changes, findings)))
         return changes
 
 

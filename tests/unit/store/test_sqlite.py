@@ -18,9 +18,9 @@ from apsis.domain.jobset import Difference
 from apsis.domain.query import RunFilter
 from apsis.domain.revision import Revision
 from apsis.domain.run import LogEntry, Output, Run
+from apsis.domain.snapshot import RevisionVerdict
 from apsis.domain.state import State
 from apsis.engine.ports import SaveApplied, SaveRun
-from apsis.repo.ports import Verdict
 from apsis.store.store import SqliteStore
 from tests.support.jobs import EPOCH, job, job_set
 
@@ -159,7 +159,9 @@ def test_the_last_good_snapshot_and_every_verdict_are_kept(store):
     async def main():
         await store.commit([SaveApplied(job_set(job("a"), job("b")), Difference(("a", "b"), (), ()), (), EPOCH)])
         finding = Finding("unknown-key", "error", "a.yaml", "unknown key `progam`", 1, 1, "program?", "progam: x")
-        rejected = Verdict(Revision("bad", "Ada", EPOCH, "oops"), "rejected", EPOCH, Difference((), (), ()), (finding,))
+        rejected = RevisionVerdict(
+            Revision("bad", "Ada", EPOCH, "oops"), "rejected", EPOCH, Difference((), (), ()), (finding,)
+        )
         await store.save_rejected("", rejected)
         await store.commit(
             [SaveApplied(job_set(job("b", version="2"), revision="next"), Difference((), ("b",), ("a",)), (), EPOCH)]
