@@ -12,6 +12,8 @@ _HELPER: Final = re.compile(r"[\w+.-]+::")
 _SCHEME: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<user>[^/?#]*)@)?(?P<rest>[^?#]*)")
 _SCP_LIKE: Final = re.compile(r"[^/:=\s]+:(?!:)")
 _USERINFO: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s@'\"]*@")
+_QUERY: Final = re.compile(r"(://[^\s?'\"]*)\?[^\s'\"]*")
+"""git puts `/info/refs` behind a query as it stands, tokens and all."""
 
 
 def is_url(text: str) -> bool:
@@ -66,4 +68,5 @@ def hide_credentials(text: str, url: str) -> str:
         shown_users = {"git", ""}  # `ssh://git@host` is no secret, and the word would be hidden everywhere
         for spelled in {secret, unquote(secret)} - shown_users:
             text = text.replace(spelled, "***")
+    text = _QUERY.sub(r"\1", text)
     return _USERINFO.sub(lambda found: found[0] if found["scheme"] == "ssh://" else found["scheme"], text)
