@@ -1,5 +1,7 @@
 """`apsis check-job`: check a job repository, or some of its files, without a server and without a network."""
 
+import io
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -165,7 +167,9 @@ def _as_json(finding: "Finding") -> Mapping[str, object]:
 
 
 def _print_text(report: Report) -> None:
-    paint = _paint if sys.stdout.isatty() else _plain
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a verdict must not depend on the terminal's alphabet
+    paint = _paint if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else _plain
     for finding in report.findings:
         print("\n".join(_lines(finding, paint)))
         print()
@@ -173,14 +177,19 @@ def _print_text(report: Report) -> None:
 
 
 def _lines(finding: "Finding", paint: "_Paint") -> Iterable[str]:
-    place = ":".join(str(part) for part in (finding.path, finding.line, finding.column) if part is not None)
+    place = ":".join(str(part) for part in (_shown(finding.path), finding.line, finding.column) if part is not None)
     said = paint(finding.severity, f"{finding.severity} {finding.code}")
     yield f"{paint('place', place)}: {said}: {finding.message}"
     if finding.source is not None and finding.column is not None:
-        yield f"  {finding.source}"
+        yield f"  {_shown(finding.source)}"
         yield "  " + _indent(finding.source[: finding.column - 1]) + paint(finding.severity, "^")
     if finding.help:
         yield f"  help: {finding.help}"
+
+
+def _shown(text: str) -> str:
+    """Return the text with a mark for each character that would do something to a terminal."""
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)
 
 
 def _indent(before: str) -> str:

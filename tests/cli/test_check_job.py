@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +132,38 @@ def test_a_git_revision_is_checked_as_it_was(tmp_path: Path) -> None:
     assert check_job(tmp_path, "--rev", "HEAD").stdout.startswith(BAD_SAID.format(path="jobs/a.yaml"))
     assert check_job(tmp_path / "jobs", "--rev", "HEAD").stdout.startswith(BAD_SAID.format(path="a.yaml"))
     assert check_job(tmp_path, "--rev", "nope").returncode == 2
+
+
+def on_a_terminal(folder: Path, **env: str) -> str:
+    ours, theirs = pty.openpty()
+    try:
+        command = [sys.executable, "-m", "apsis.cli.check_job", folder]
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **env}
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            shown = b""
+            while process.poll() is None or select.select([ours], [], [], 0)[0]:
+                try:
+                    shown += os.read(ours, 65_536)
+                except OSError:  # Linux says so when the other end is closed
+                    break
+        return shown.decode()
+    finally:
+        os.close(ours)
+
+
+def test_a_terminal_gets_colours_unless_it_wants_none(tmp_path: Path) -> None:
+    write(tmp_path, a=BAD)
+    assert "\x1b[1;31merror unknown_name\x1b[0m" in on_a_terminal(tmp_path)
+    assert "\x1b" not in on_a_terminal(tmp_path, NO_COLOR="1")
+
+
+def test_a_file_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "evil\x1b]0;x\x07.yaml").write_text("foo: \u202e1\n")
+    (tmp_path / "evil.yaml").write_text("foo: \u202e1\n", encoding="utf-8")
+    done = check_job(tmp_path)
+    assert done.returncode == 1
+    assert not any(c in done.stdout for c in "\x1b\x07\u202e")
 
 
 def test_the_examples_are_ok() -> None:
