@@ -8,6 +8,7 @@ from whenever import Instant
 
 from apsis.domain.finding import Finding
 from apsis.domain.jobset import Difference, JobSet
+from apsis.domain.snapshot import Applied, RevisionVerdict
 
 
 class Snapshots(Protocol):
