@@ -175,8 +175,26 @@ class Follower:
         if rejects(findings):
             verdict = RevisionVerdict(jobs.revision, "rejected", self._clock.now(), NO_DIFFERENCE, findings)
             await self._snapshots.save_rejected(self.repo, verdict)
+            errors = [finding for finding in findings if finding.severity == "error"]
+            log.warning(
+                "revision_rejected: repository %r, %s: %d errors, the first in %s:%s: %s",
+                self.repo,
+                jobs.revision.id,
+                len(errors),
+                errors[0].path,
+                errors[0].line or 1,
+                errors[0].message,
+            )
             return verdict
         difference = await self._engine.apply(jobs, findings)
+        log.info(
+            "revision_applied: repository %r, %s: %d jobs added, %d changed, %d removed",
+            self.repo,
+            jobs.revision.id,
+            len(difference.added),
+            len(difference.changed),
+            len(difference.removed),
+        )
         return RevisionVerdict(jobs.revision, "applied", self._clock.now(), difference, findings)
 
     # -- what others see ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -132,10 +133,15 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
 
 
 def _followers(config: Config, store: SqliteStore, engine: Engine, hub: Hub, clock: SystemClock) -> Iterator[Follower]:
-    for text in config.repos:
-        prefix, where = parse_repo(text)
+    places = [parse_repo(text) for text in config.repos]
+    if not places:
+        log.warning("no_repository: no job repository is followed; give one by --repo")
+    some_git = any(isinstance(where, str) for _, where in places)
+    for prefix, where in places:
+        # A directory has no branch; beside a git repository, --branch is meant for that one.
+        branch = None if some_git and isinstance(where, Path) else config.branch
         mirror = config.state / "mirrors" / (prefix or "_")
-        source = open_source(where, branch=config.branch, mirror=mirror, clock=clock, poll_s=config.poll_s)
+        source = open_source(where, branch=branch, mirror=mirror, clock=clock, poll_s=config.poll_s)
         yield Follower(prefix, source, Loader(prefix), check, store, engine, clock, hub.sync_changed)
 
 
