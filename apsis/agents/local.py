@@ -83,17 +83,18 @@ class LocalAgent:
         first, longest = RESTART_S
         delay = first
         while True:
-            pid = self._state.pid() if self._state.inhabited() else None
-            if pid is None:
-                pid = self._spawn()
-            self.pid = pid
             began = self._clock.monotonic()
-            with contextlib.suppress(ProcessLookupError):
-                await _end_of(pid)
+            try:
+                self.pid = self._state.pid() if self._state.inhabited() else None
+                if self.pid is None:
+                    self.pid = self._spawn()
+                await _end_of(self.pid)
+                log.warning("agent_died: the local agent (pid %d) ended; another is started in %g s", self.pid, delay)
+            except OSError as error:
+                log.error("no_agent: the local agent cannot be started or watched, next try in %g s: %s", delay, error)
             self.pid = None
             if self._clock.monotonic() - began >= LIVED_S:
                 delay = first
-            log.warning("agent_died: the local agent (pid %d) ended; another is started in %g s", pid, delay)
             await self._clock.sleep(delay)
             delay = min(2 * delay, longest)
 

@@ -1,7 +1,6 @@
 """One process of an agent: started, watched, ended, and how each stands on disk."""
 
 import asyncio
-import contextlib
 import errno
 import logging
 import os
@@ -15,6 +14,7 @@ from typing import Final
 from apsis.agents.environment import program_environment
 from apsis.agents.proc_files import ProcFiles
 from apsis.agents.protocol import STDOUT, Fd, Result, Rusage, Spec, Status, Times
+from apsis.domain.errors import AgentError
 from apsis.lib.clock import Clock
 from apsis.lib.instant import format_instant
 
@@ -63,9 +63,14 @@ class Process:
     def signal(self, signum: int) -> None:
         """Send a signal to its process group; does nothing if it has ended."""
         # Until it is waited for, its pid cannot be another's; afterwards it might.
-        if self._child is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._child.pid, signum)
+        if self._child is None:
+            return
+        try:
+            os.killpg(self._child.pid, signum)
+        except ProcessLookupError:
+            pass
+        except OSError as error:
+            raise AgentError(f"signal {signum} cannot be sent to {self.proc_id}: {error.strerror}") from error
 
     def check(self) -> bool:
         """Take note if it has ended; return whether it did so now."""

@@ -95,15 +95,15 @@ class Procs:
         """Send a signal to a process group; nothing happens if its leader has ended."""
         self._known(proc_id)
         if proc_id in self._running:
-            try:
-                self._running[proc_id].signal(signum)
-            except OSError as error:
-                raise AgentError(f"signal {signum} cannot be sent to {proc_id}: {error.strerror}") from error
+            self._running[proc_id].signal(signum)
 
     def signal_all(self, signum: int) -> None:
-        """Send a signal to every process group."""
-        for process in self._running.values():
-            process.signal(signum)
+        """Send a signal to every process group that takes it."""
+        for proc_id in list(self._running):
+            try:
+                self.signal(proc_id, signum)
+            except AgentError as error:
+                log.warning("not_signalled: %s", error.message)
 
     def check(self) -> None:
         """Look for ended processes, in case a pidfd did not tell."""
