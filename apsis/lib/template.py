@@ -100,8 +100,8 @@ def free_names(text: str) -> tuple[Free, ...]:
     return tuple(sorted(found.values(), key=lambda free: free.line))
 
 
-MAX_WORK: Final = 16 << 20
-"""Characters that one rendering may copy about: 256 results of the greatest length, some 20 ms."""
+MAX_WORK: Final = 4 << 20
+"""Characters that one rendering may copy about: 64 results of the greatest length; the slowest filters take 60 ms."""
 
 _budget = threading.local()
 
