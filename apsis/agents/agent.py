@@ -82,6 +82,7 @@ class Agent:
         self._shutdown_state = "done"
         await self._say_farewell()
         await self._tasks.close()
+        self._procs.close()
 
     # -- the server ------------------------------------------------------------------------------------------
 

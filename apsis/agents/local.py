@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import apsis
+from apsis.agents.connection import Connection
 from apsis.agents.environment import base_of
 from apsis.agents.procs import UnknownProcess
 from apsis.agents.server import AgentServer
@@ -26,6 +27,7 @@ LIVED_S: Final = 10.0
 """An agent that lived so long was sound: the next wait is the first again."""
 CONNECTS_WITHIN_S: Final = 5.0
 LEAVES_WITHIN_S: Final = 5.0
+LOOK_EVERY_S: Final = 0.02
 
 ROOT: Final = Path(apsis.__file__).parents[1]
 
@@ -62,10 +64,10 @@ class LocalAgent:
         leaves by itself when nobody comes for it.
         """
         await self.close()
-        if self.pid is None or not _lives(self.pid):
+        agent = await self._soon_connected()
+        if agent is None:
             return
         try:
-            agent = await self._agents.back(self._conn_id, CONNECTS_WITHIN_S)
             for proc_id in list(agent.proc_ids):
                 with contextlib.suppress(UnknownProcess):
                     if (await agent.result(proc_id)).running:
@@ -78,6 +80,15 @@ class LocalAgent:
             os.kill(pid, signal.SIGUSR1)
             async with asyncio.timeout(LEAVES_WITHIN_S):
                 await _end_of(pid)
+
+    async def _soon_connected(self) -> Connection | None:
+        """Return the agent; one that was just started gets the time to connect."""
+        until = self._clock.monotonic() + CONNECTS_WITHIN_S
+        while (agent := self._agents.connected(self._conn_id)) is None:
+            if self.pid is None or not _lives(self.pid) or self._clock.monotonic() >= until:
+                return None
+            await self._clock.sleep(LOOK_EVERY_S)
+        return agent
 
     async def _keep(self) -> None:
         first, longest = RESTART_S

@@ -1,74 +1,98 @@
-"""What an agent keeps of one process: `ID.output`, written by the kernel, and `ID.result`, what is known of it."""
-# ruff: noqa: PTH108, PTH116, PTH123, PTH208 - paths are text here: Path objects cost a tenth of a start
+"""What an agent keeps of its processes: `ID.output` for each, written by the kernel, and one journal of results."""
+# ruff: noqa: PTH108, PTH116, PTH208 - paths are text here: Path objects cost a tenth of a start
 
 import contextlib
 import os
-from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
-from apsis.agents.protocol import Result, decode_results, encode_result
+from apsis.agents.protocol import ProcResult, Result, decode_results, encode
+from apsis.agents.state_dir import write_new
 
-# Not a directory for each: on a busy ext4 making and removing it took 0.3 to 1.2 ms, longer than a start, and the two
-# files a tenth of that.
+# One file a process, because ext4 looks at every inode that was deleted lately before it gives out a new one: a
+# directory with two files for each process took longer than the start itself (0.5 to 2 ms), two files a third of that.
+
+COMPACT_AT: Final = 4 << 20
+"""Bytes of the journal at which what is deleted is left out: some 7,000 processes."""
 
 
 class ProcFiles:
-    """The two files of one process. The output is there from before its start until it is deleted."""
+    """The files of one agent. A process is there from before its start, by its output, until that is deleted."""
 
-    def __init__(self, directory: str, proc_id: str) -> None:
-        self.output = f"{directory}/{proc_id}.output"
-        self._result = f"{directory}/{proc_id}.result"
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._path = Path(directory) / "journal"
+        self._known: dict[str, bytes] = {}
+        self._fd: int | None = None
+        self._size = 0
+        self._compact_at = COMPACT_AT
 
-    def create(self) -> int:
-        """Make the output, and so claim the id; return its fd. Raises FileExistsError if the id was claimed before."""
-        return os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-
-    def write_result(self, result: Result) -> None:
-        """Add to what is known; the last whole record counts."""
-        # One small write to the page cache is whole or missing when the agent is killed. A rename over the old file
-        # would make ext4 write it to disk at once, at the price of a start.
-        fd = os.open(self._result, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    def load(self) -> dict[str, Result | None]:
+        """Return what an earlier agent knew of each process; None where not even the start was written down."""
+        ids = sorted(n.removesuffix(".output") for n in os.listdir(self._directory) if n.endswith(".output"))
         try:
-            os.write(fd, encode_result(result))
-        finally:
-            os.close(fd)
-
-    def read_result(self) -> Result | None:
-        """Return what is known; None if not even the start was written down."""
-        try:
-            with open(self._result, "rb") as file:
-                return next(reversed(decode_results(file.read())), None)
+            known = {each.proc_id: each.res for each in decode_results(self._path.read_bytes())}
         except FileNotFoundError:
-            return None
+            known = {}
+        self._known = {proc_id: encode(ProcResult(proc_id, known[proc_id])) for proc_id in ids if proc_id in known}
+        # So that nothing is added behind a record that a crash has cut off.
+        self._compact()
+        return {proc_id: known.get(proc_id) for proc_id in ids}
 
-    def length(self) -> int:
+    def close(self) -> None:
+        """Close the journal."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def create(self, proc_id: str) -> int:
+        """Make the output, and so claim the id; return its fd. Raises FileExistsError if the id was claimed before."""
+        return os.open(self.output(proc_id), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+
+    def record(self, proc_id: str, result: Result) -> None:
+        """Add to what is known; the last record of a process counts. It outlives the agent, not a power failure."""
+        assert self._fd is not None  # noqa: S101 - `load` comes first
+        record = encode(ProcResult(proc_id, result))
+        try:
+            if os.write(self._fd, record) < len(record):
+                raise OSError(None, "the disk is full")
+        except OSError:
+            os.ftruncate(self._fd, self._size)
+            raise
+        self._known[proc_id] = record
+        self._size += len(record)
+        if self._size >= self._compact_at:
+            self._compact()
+
+    def output(self, proc_id: str) -> str:
+        """Return the path of an output."""
+        return f"{self._directory}/{proc_id}.output"
+
+    def length(self, proc_id: str) -> int:
         """Return how much output there is."""
         try:
-            return os.stat(self.output).st_size
+            return os.stat(self.output(proc_id)).st_size
         except FileNotFoundError:
             return 0
 
-    def read(self, start: int, size: int) -> bytes:
+    def read(self, proc_id: str, start: int, size: int) -> bytes:
         """Return output from `start` on, at most `size` bytes."""
-        fd = os.open(self.output, os.O_RDONLY)
+        fd = os.open(self.output(proc_id), os.O_RDONLY)
         try:
             return os.pread(fd, size, start)
         finally:
             os.close(fd)
 
-    def delete(self) -> None:
-        """Remove both; the output first, because a result without one is known to be half deleted."""
-        for path in (self.output, self._result):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+    def delete(self, proc_id: str) -> None:
+        """Forget a process."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.output(proc_id))
+        self._known.pop(proc_id, None)
 
-
-def kept_ids(directory: str) -> Iterator[str]:
-    """Yield the ids of the processes in a directory, in order; what was half deleted is removed."""
-    names = sorted(os.listdir(directory))
-    ids = {name.removesuffix(".output") for name in names if name.endswith(".output")}
-    for name in names:
-        proc_id, _, kind = name.rpartition(".")
-        if kind == "output":
-            yield proc_id
-        elif kind == "result" and proc_id not in ids:
-            ProcFiles(directory, proc_id).delete()
+    def _compact(self) -> None:
+        whole = b"".join(self._known.values())
+        write_new(self._path, whole)
+        self.close()
+        self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        self._size = len(whole)
+        self._compact_at = max(COMPACT_AT, 2 * self._size)

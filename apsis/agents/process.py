@@ -118,11 +118,11 @@ class Process:
         return Times(self._result.times.start, now, now if stop else None, round(elapsed, 6))
 
     def _fds(self) -> Mapping[str, Fd | None]:
-        return {STDOUT: Fd("detached", self._files.length())}
+        return {STDOUT: Fd("detached", self._files.length(self.proc_id))}
 
     def _record(self) -> None:
         try:
-            self._files.write_result(self._result)
+            self._files.record(self.proc_id, self._result)
         except OSError as error:
             # The process must not suffer from a full disk; only an agent that is restarted will not know of it.
             log.error("not_recorded: the state of %s cannot be written: %s", self.proc_id, error)
@@ -139,11 +139,11 @@ def _spawn(spec: Spec, base: Mapping[str, str], output: int) -> subprocess.Popen
     )
 
 
-def lost(known: Result | None, files: ProcFiles) -> Result:
+def lost(known: Result | None, length: int) -> Result:
     """Return the result of a process that was running when its agent died."""
     pid = known.pid if known is not None else None
     words = LOST if pid is None else f"{LOST}; it was pid {pid} and may still run"
-    fds: dict[str, Fd | None] = {STDOUT: Fd("detached", files.length())}
+    fds: dict[str, Fd | None] = {STDOUT: Fd("detached", length)}
     return replace(known or Result("error"), state="error", errors=(words,), fds=fds)
 
 

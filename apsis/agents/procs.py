@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from apsis.agents.proc_files import ProcFiles, kept_ids
+from apsis.agents.proc_files import ProcFiles
 from apsis.agents.process import Process, lost
 from apsis.agents.protocol import FDS, Result, Spec
 from apsis.domain.errors import AgentError
@@ -16,7 +16,7 @@ from apsis.lib.clock import Clock
 log = logging.getLogger(__name__)
 
 PROC_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
-"""An id is the name of two files: no separators, no leading dot, and short enough for every file system."""
+"""An id is the name of a file: no separators, no leading dot, and short enough for every file system."""
 
 READ_LIMIT: Final = 1 << 20
 """Bytes of one answer: large enough to be fast, and read from the page cache in well under a millisecond."""
@@ -34,7 +34,7 @@ class Procs:
     """The processes of one state directory. `ended` is called with the id of each that ends."""
 
     def __init__(self, directory: Path, base: Mapping[str, str], clock: Clock, ended: Callable[[str], None]) -> None:
-        self._directory = str(directory)
+        self._files = ProcFiles(str(directory))
         self._base = base
         self._clock = clock
         self._ended = ended
@@ -43,8 +43,12 @@ class Procs:
 
     def load(self) -> None:
         """Read what an earlier agent left; what was running then is lost."""
-        for proc_id in kept_ids(self._directory):
-            self._results[proc_id] = self._load(proc_id)
+        for proc_id, known in self._files.load().items():
+            self._results[proc_id] = known if known is not None and not known.running else self._lost(proc_id, known)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._files.close()
 
     def ids(self) -> tuple[str, ...]:
         """Return the ids of all, running and ended."""
@@ -63,15 +67,13 @@ class Procs:
         if proc_id in self:
             return self.result(proc_id)
         self._refuse(proc_id, spec)
-        files = self._files(proc_id)
         try:
-            output = files.create()
-        except FileExistsError:
-            self._results[proc_id] = self._load(proc_id)
-            return self._results[proc_id]
+            output = self._files.create(proc_id)
         except OSError as error:
-            raise AgentError(f"{proc_id} cannot be started: {files.output}: {error.strerror}") from error
-        process = Process(proc_id, files, self._clock)
+            # FileExistsError too: it was claimed behind our back.
+            words = f"{proc_id} cannot be started: {self._files.output(proc_id)}: {error.strerror}"
+            raise AgentError(words) from error
+        process = Process(proc_id, self._files, self._clock)
         try:
             process.start(spec, self._base, output, self._take_end)
         finally:
@@ -117,14 +119,14 @@ class Procs:
         size = READ_LIMIT if stop is None else min(stop - start, READ_LIMIT)
         if start < 0 or size <= 0:
             return b""
-        return self._files(proc_id).read(start, size)
+        return self._files.read(proc_id, start, size)
 
     def delete(self, proc_id: str) -> None:
         """Forget an ended process and its output."""
         self._known(proc_id)
         if proc_id in self._running:
             raise AgentError(f"{proc_id} is running and cannot be deleted")
-        self._files(proc_id).delete()
+        self._files.delete(proc_id)
         del self._results[proc_id]
 
     def _known(self, proc_id: str) -> None:
@@ -144,18 +146,11 @@ class Procs:
         if spec.fds != FDS:
             raise AgentError(f"{proc_id}: this agent gives programs no input and one captured output, nothing else")
 
-    def _files(self, proc_id: str) -> ProcFiles:
-        return ProcFiles(self._directory, proc_id)
-
-    def _load(self, proc_id: str) -> Result:
-        files = self._files(proc_id)
-        known = files.read_result()
-        if known is not None and not known.running:
-            return known
-        result = lost(known, files)
+    def _lost(self, proc_id: str, known: Result | None) -> Result:
+        result = lost(known, self._files.length(proc_id))
         log.warning("lost: %s: %s", proc_id, "; ".join(result.errors))
         try:
-            files.write_result(result)
+            self._files.record(proc_id, result)
         except OSError as error:
             log.error("not_recorded: that %s is lost cannot be written: %s", proc_id, error)
         return result

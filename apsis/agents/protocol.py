@@ -275,7 +275,7 @@ _DECODERS: Final = {
         *(ProcFdDataRequest, ProcDeleteRequest),
     )
 }
-_RESULT: Final = decoder(Result)
+_RESULT: Final = _DECODERS[ProcResult.__name__]
 
 
 def encode(message: Message) -> bytes:
@@ -304,16 +304,11 @@ def fields(frame: bytes | str) -> dict[str, Any]:
         return {}
 
 
-def encode_result(result: Result) -> bytes:
-    """Return a result as it stands in an agent's state directory."""
-    return _pack(result)
-
-
-def decode_results(data: bytes) -> list[Result]:
-    """Read what `encode_result` wrote, one after the other, up to the first damaged one."""
-    unpacker = msgpack.Unpacker()
+def decode_results(data: bytes) -> list[ProcResult]:
+    """Read frames of ProcResult that were written one after the other, up to the first damaged one."""
+    unpacker = msgpack.Unpacker(max_buffer_size=0)
     unpacker.feed(data)
-    results: list[Result] = []
+    results: list[ProcResult] = []
     with contextlib.suppress(ValueError, msgpack.UnpackException, Misfit):
         results.extend(_RESULT(each) for each in unpacker)
     return results

@@ -4,7 +4,7 @@ agent.lock     held while the agent lives; the kernel lets go of it however the 
 agent.pid      the process id of the agent that holds the lock, or did last
 agent.id       the agent's conn_id: a restarted agent is the same one, because it has the same processes
 agent.log      what the agent has to say
-procs/         two files for each process, see `proc_files`
+procs/         outputs of processes, and what is known of them: see `proc_files`
 """
 
 import contextlib

@@ -90,8 +90,8 @@ def test_text_that_no_frame_can_hold_is_an_error() -> None:
 
 
 def test_of_recorded_results_the_damaged_tail_is_left_out() -> None:
-    started = Result("running", pid=17)
-    whole = protocol.encode_result(started) + protocol.encode_result(RESULT)
-    assert protocol.decode_results(whole) == [started, RESULT]
-    assert protocol.decode_results(whole[:-1]) == [started]
+    both = [protocol.ProcResult("p", Result("running", pid=17)), protocol.ProcResult("p", RESULT)]
+    whole = b"".join(protocol.encode(each) for each in both)
+    assert protocol.decode_results(whole) == both
+    assert protocol.decode_results(whole[:-1]) == both[:1]
     assert protocol.decode_results(b"\xc1") == []
