@@ -42,7 +42,7 @@ select run.*, bound from run left join run_bound using (run_id) where run_id = ?
 
 -- name: run_times
 select run_id, state, max(time) as time from run_log where run_id in (select value from json_each(?))
-group by run_id, state
+group by run_id, state order by run_id, max(seq)
 
 -- name: unfinished_runs
 select run.*, bound from run left join run_bound using (run_id)
@@ -51,7 +51,7 @@ where state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
 -- name: unfinished_times
 select run_id, run_log.state, max(time) as time from run join run_log using (run_id)
 where run.state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
-group by run_id, run_log.state
+group by run_id, run_log.state order by run_id, max(run_log.seq)
 
 -- name: settled_runs
 select run_id, schedule_time from run

@@ -134,6 +134,19 @@ def test_output_is_read_by_offset_whether_small_or_large(store):
     asyncio.run(main())
 
 
+def test_timestamps_are_in_the_order_of_what_happened(store):
+    async def main():
+        states = [State.SCHEDULED, State.WAITING, State.STARTING, State.RUNNING, State.FAILURE, State.SUCCESS]
+        run = a_run(1, state=State.SUCCESS)
+        entries = tuple(LogEntry(seq, EPOCH, state, "words") for seq, state in enumerate(states, 1))
+        await store.commit([SaveRun(run, entries, new=True)])
+        loaded = await store.load_run(run.run_id)
+        assert loaded is not None
+        assert list(loaded.timestamps) == states
+
+    asyncio.run(main())
+
+
 def test_a_commit_is_whole_or_nothing(store):
     async def main():
         with pytest.raises(sqlite3.IntegrityError):
