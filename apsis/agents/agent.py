@@ -126,7 +126,13 @@ class Agent:
                 self._used_at = self._clock.monotonic()
 
     def _register(self) -> protocol.Register:
-        return protocol.Register(self._conn, _self(), self._procs.ids(), shutdown_state=self._shutdown_state)
+        return protocol.Register(
+            self._conn,
+            _self(),
+            self._procs.ids(),
+            shutdown_state=self._shutdown_state,
+            extensions=(protocol.OUTPUT_WITH_END,),
+        )
 
     async def _serve(self, link: ClientConnection) -> None:
         telling = self._tasks.start(self._tell(link), "tell")
@@ -149,7 +155,7 @@ class Agent:
             proc_id = next(iter(self._ended))
             del self._ended[proc_id]
             if proc_id in self._procs:
-                await link.send(protocol.encode(protocol.ProcResult(proc_id, self._procs.result(proc_id))))
+                await link.send(protocol.encode(protocol.ProcResult(proc_id, self._procs.result_with_output(proc_id))))
 
     # -- requests --------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,9 @@ PROC_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 READ_LIMIT: Final = 1 << 20
 """Bytes of one answer: large enough to be fast, and read from the page cache in well under a millisecond."""
+
+SMALL: Final = 4 << 10
+"""Bytes of output that are sent with the news of an end, unasked: most programs write no more."""
 
 
 class UnknownProcess(AgentError):
@@ -92,6 +96,18 @@ class Procs:
             return self._results[proc_id]
         except KeyError:
             raise UnknownProcess(proc_id) from None
+
+    def result_with_output(self, proc_id: str) -> Result:
+        """Return what is known of an ended process, with its output if that is small: it saves a question."""
+        result = self.result(proc_id)
+        if result.length > SMALL:
+            return result
+        try:
+            return replace(result, output=self._files.read(proc_id, 0, result.length))
+        except OSError as error:
+            # The news matter more; who wants the output asks for it.
+            log.error("not_read: the output of %s cannot be read: %s", proc_id, error)
+            return result
 
     def signal(self, proc_id: str, signum: int) -> None:
         """Send a signal to a process group; nothing happens if its leader has ended."""

@@ -27,6 +27,8 @@ ProcState = Literal["running", "terminated", "error"]
 
 STDOUT: Final = "stdout"
 
+OUTPUT_WITH_END: Final = "output_with_end"
+
 FDS: Final[Any] = [
     ["stdin", {"null": {"flags": "Default"}}],
     [STDOUT, {"capture": {"mode": "tempfile", "encoding": None, "attached": False}}],
@@ -117,7 +119,10 @@ class Fd:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an agent knows of a process. `errors` say in words why one could not be started, or was lost."""
+    """What an agent knows of a process. `errors` say in words why one could not be started, or was lost.
+
+    `output` is our extension OUTPUT_WITH_END: the whole output, if it is small, with the news of a process's end.
+    """
 
     state: ProcState
     errors: tuple[str, ...] = ()
@@ -126,6 +131,7 @@ class Result:
     status: Status | None = None
     rusage: Rusage | None = None
     fds: Mapping[str, Fd | None] = field(default_factory=dict)
+    output: bytes | None = None
 
     @property
     def running(self) -> bool:
@@ -141,13 +147,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Agent: here I am."""
+    """Agent: here I am. `extensions` are what it does beyond Procstar; a server that knows none passes them over."""
 
     conn: Conn
     proc: Proc
     proc_ids: tuple[str, ...] = ()
     access_token: str = ""
     shutdown_state: ShutdownState = "active"
+    extensions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

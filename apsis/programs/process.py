@@ -170,18 +170,20 @@ class Processes:
     async def _verdict(self, run: Run, live: Live, result: Result, meta: Meta) -> ProgramEvent:
         kind, message = _outcome(result)
         try:
-            live.output = await self._fetch(run, live, result.length)
+            live.output = await self._fetch(run, live, result)
         except StoreError as error:
             # The agent keeps it, for a person to save.
             return Broke(f"{message}; {error.message}", meta)
         return kind(message, meta, live.output)
 
-    async def _fetch(self, run: Run, live: Live, length: int) -> Output:
-        chunks = live.process.chunks(0, length)
-        if length > INLINE_LIMIT:
+    async def _fetch(self, run: Run, live: Live, result: Result) -> Output:
+        chunks = live.process.chunks(0, result.length)
+        if result.length > INLINE_LIMIT:
             length, sha256 = await self._outputs.write(run.run_id, run.attempt, chunks)
             return Output(length, sha256, None)
-        data = b"".join([chunk async for chunk in chunks])
+        data = result.output
+        if data is None or len(data) != result.length:
+            data = b"".join([chunk async for chunk in chunks])
         return Output(len(data), hashlib.sha256(data).hexdigest(), data)
 
     async def _delete(self, live: Live) -> None:

@@ -104,6 +104,20 @@ def test_output_is_the_bytes_of_stdout_and_stderr_in_their_order() -> None:
     play(story)
 
 
+@pytest.mark.parametrize(("size", "sent"), [(0, True), (4096, True), (4097, False)])
+def test_small_output_comes_with_the_news_of_the_end(size: int, sent: bool) -> None:
+    async def story(machine: Machine) -> None:
+        with machine.agents.follow("p") as follower:
+            result = await machine.start("p", "head", "-c", str(size), "/dev/zero")
+            assert result.output is None
+            while result.running:
+                result = await follower.next()
+        assert result.output == (bytes(size) if sent else None)
+        assert (await (await machine.agent()).result("p")).output is None
+
+    play(story)
+
+
 def test_output_can_be_read_while_the_program_writes() -> None:
     async def story(machine: Machine) -> None:
         await machine.shell("p", "echo first; sleep 1000")

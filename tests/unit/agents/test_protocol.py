@@ -17,10 +17,12 @@ RESULT = Result(
 
 MESSAGES = [
     protocol.Register(Conn("c1", "default"), Proc(1, "host", 0, 0, 0, "root", 0, 0, "root"), ("p1", "p2")),
+    protocol.Register(Conn("c1", "g", "/bin/x"), Proc(1, "h"), (), "token", "idling", ("output_with_end",)),
     protocol.Registered(),
     protocol.ProcStartRequest({"p1": Spec(("echo", "grüße"), Env(("PATH",), {"A": "1", "B": None}))}),
     protocol.ProcStartRequest({"p1": Spec(("true",), Env(inherit=True))}),
     protocol.ProcResult("p1", RESULT),
+    protocol.ProcResult("p1", Result("terminated", output=b"")),
     protocol.ProcResult("p1", Result("error", ("no such file: x",))),
     protocol.RequestError({"type": "ProcDeleteRequest", "proc_id": "p1"}, "it runs"),
     protocol.ProcidListRequest(),
