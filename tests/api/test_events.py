@@ -282,6 +282,7 @@ def test_pings_come_while_nothing_happens_and_let_silent_topics_resume(monkeypat
 
 def test_a_reader_that_never_reads_is_cut_off(monkeypatch, caplog):
     monkeypatch.setattr(sse, "SEND_LIMIT_S", 0.05)
+    monkeypatch.setattr(sse, "PING_S", 0.02)
 
     async def scene(server):
         async with reading(server.app, URL) as reader:
