@@ -118,6 +118,18 @@ def test_a_change_of_a_run_replaces_it_and_adds_to_its_log(store):
     asyncio.run(main())
 
 
+def test_a_run_that_was_found_again_keeps_the_time_it_started_at(store):
+    async def main():
+        run = a_run(state=State.RUNNING, timestamps={State.RUNNING: EPOCH})
+        await store.commit([saved(run)])
+        again = replace(run, log_length=2, message="found again")
+        await store.commit([SaveRun(again, (entry(again, 2),))])
+        assert await store.load_run("r1") == again
+        assert (await store.restore(EPOCH)).runs[0].timestamps == {State.RUNNING: EPOCH}
+
+    asyncio.run(main())
+
+
 def test_a_withdrawn_run_is_gone(store):
     async def main():
         run = a_run()

@@ -41,7 +41,10 @@ delete from run_log where run_id = ?
 select run.*, bound from run left join run_bound using (run_id) where run_id = ?
 
 -- name: run_times
-select run_id, state, max(time) as time from run_log where run_id in (select value from json_each(?))
+select run_id, state, max(time) as time from (
+    select run_id, seq, time, state, lag(state) over (partition by run_id order by seq) as before from run_log
+    where run_id in (select value from json_each(?)))
+where before is not state
 group by run_id, state order by run_id, max(seq)
 
 -- name: unfinished_runs
@@ -49,9 +52,12 @@ select run.*, bound from run left join run_bound using (run_id)
 where state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
 
 -- name: unfinished_times
-select run_id, run_log.state, max(time) as time from run join run_log using (run_id)
-where run.state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
-group by run_id, run_log.state order by run_id, max(run_log.seq)
+select run_id, state, max(time) as time from (
+    select run_id, run_log.seq, time, run_log.state, lag(run_log.state) over (partition by run_id order by run_log.seq) as before
+    from run join run_log using (run_id)
+    where run.state in ('scheduled', 'waiting', 'starting', 'running', 'stopping'))
+where before is not state
+group by run_id, state order by run_id, max(seq)
 
 -- name: settled_runs
 select run_id, schedule_time from run
