@@ -35,7 +35,7 @@ RUN = Run(
 def text_of(renderable, width=200):
     console = Console(width=width, color_system=None, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     with console.file:
-        console.print(renderable)
+        console.print(renderable, no_wrap=True, end="")
         return console.export_text()
 
 
@@ -110,3 +110,13 @@ def test_an_unknown_zone_gets_a_suggestion():
         open_zone("America/NewYork")
     assert "America/New_York" in caught.value.help
     assert open_zone("").name is None
+
+
+def test_a_line_that_is_too_long_for_a_terminal_is_cut_so_that_columns_stay_columns(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "40")
+    render.show(render.runs_table([RUN, RUN], Zone("UTC"), times=True))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert all(len(line) <= 40 for line in lines)
