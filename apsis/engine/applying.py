@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from apsis.domain.jobset import Difference, difference
 from apsis.engine.ports import JobsNews, SaveApplied, SavePlanned
+from apsis.engine.timers import RemakeDue
 
 if TYPE_CHECKING:
     from whenever import Instant
@@ -20,39 +21,51 @@ if TYPE_CHECKING:
 def apply(book: Book, turn: Turn, message: Apply, handled: Instant) -> Difference:
     """Swap the repository's jobs; the new ones' times begin behind `handled`, which is now unless the clock went back.
 
-    All that is due was handled before, with the old jobs. Unchanged jobs keep their runs; a changed job's coming runs
-    keep their id where instance and time stay; what nobody wants any more is withdrawn. Ad hoc runs and runs past
-    `scheduled` are not touched.
+    All that is due was handled before, with the old jobs. Unchanged jobs keep their runs. The changed ones are only
+    noted, durably, and made anew one by one in the next turns: a commit of ten thousand jobs must not hold the loop.
     """
     view, new = book.view, message.jobs
     old = {job_id: job for job_id, job in view.jobs.items() if job.source.repo == new.repo}
     changes = difference(old, new.jobs)
     view.forget_settled(handled)
-    coming = {
-        run.run_id: run for id_ in (*changes.changed, *changes.removed) for run in view.coming(id_) if run.expected
-    }
     for job_id in changes.removed:
         del view.jobs[job_id]
+    view.jobs.update(new.jobs)
+    for job_id in (*changes.removed, *changes.changed, *changes.added):
+        book.stale[job_id] = handled
+        book.timers.at(turn.now, RemakeDue(job_id))
+        turn.others.append(SavePlanned(job_id, handled, remake=True))
+    turn.others.append(SaveApplied(new, changes, message.findings, turn.now))
+    turn.jobs.append(JobsNews(new, changes))
+    return changes
+
+
+def remake(book: Book, turn: Turn, job_id: str) -> None:
+    """Make a changed job's coming runs anew.
+
+    They keep their id where instance and time stay; what nobody wants any more is withdrawn. Ad hoc runs and runs
+    past `scheduled` are not touched. A removed job is forgotten with this.
+    """
+    handled = book.stale.pop(job_id)
+    view, job = book.view, book.view.jobs.get(job_id)
+    coming = {run.run_id: run for run in view.coming(job_id) if run.expected}
+    if job is None:
         book.planning.forget(job_id)
         turn.others.append(SavePlanned(job_id, None))
-    view.jobs.update(new.jobs)
-    for job_id in (*changes.changed, *changes.added):
-        for run in book.planning.plan(turn, new.jobs[job_id], after=handled):
+    else:
+        for run in book.planning.plan(turn, job, after=handled):
             kept = coming.pop(run.run_id, None)
             if kept is not None:
-                _remake(book, turn, kept, run)
+                _keep(book, turn, kept, run)
             elif view.get(run.run_id) is None:
                 book.create(turn, run, "scheduled")
     for run in coming.values():
         view.drop(run.run_id)
         turn.withdraw(run)
         turn.touched.add(run.instance)
-    turn.others.append(SaveApplied(new, changes, message.findings, turn.now))
-    turn.jobs.append(JobsNews(new, changes))
-    return changes
 
 
-def _remake(book: Book, turn: Turn, kept: Run, made: Run) -> None:
+def _keep(book: Book, turn: Turn, kept: Run, made: Run) -> None:
     run = replace(kept, labels=made.labels, revision=made.revision, path=made.path, blob=made.blob)
     book.view.put(run)
     turn.save(run)

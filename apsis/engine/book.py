@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any, Final
 
 from whenever import Instant, TimeDelta
@@ -31,6 +30,7 @@ from apsis.domain.run import LogEntry, Run, run_id_of
 from apsis.domain.state import State
 from apsis.domain.transition import ON_RESTART, decide
 from apsis.engine import applying
+from apsis.engine.binding import bind
 from apsis.engine.messages import (
     Apply,
     AskNewRun,
@@ -46,15 +46,19 @@ from apsis.engine.messages import (
 )
 from apsis.engine.planning import Planning
 from apsis.engine.ports import Restored
-from apsis.engine.timers import GraceOver, PlanDue, ProgramLate, RunDue, Timer, Timers
+from apsis.engine.timers import GraceOver, PlanDue, ProgramLate, RemakeDue, RunDue, Timer, Timers
 from apsis.engine.turn import Turn
 from apsis.engine.view import View
 from apsis.engine.waiting import Waiting
 from apsis.lib.seam import Failure, attempt
 from apsis.lib.suggest import near
 
-MOST_TIMERS: Final = 1_000
-"""Timers that one turn takes: some 20 ms of deciding, so that a long catch-up does not hold the event loop."""
+MOST_WORK: Final = 600
+"""What one turn takes of what is due, in steps of a run: some 20 ms of deciding, so that neither a long catch-up nor
+a commit of many jobs holds the event loop."""
+
+PLAN_WORK: Final = 20
+"""Planning a job makes up to planner.MOST_COMING runs."""
 
 
 class Book:
@@ -69,6 +73,7 @@ class Book:
         self._loading: dict[str, list[Envelope]] = {}
         self._applies: deque[Envelope] = deque()
         self.handled: Instant | None = None
+        self.stale: dict[str, Instant] = {}
 
     def turn(self, envelopes: Sequence[Envelope], now: Instant, monotonic: float) -> Turn:
         """Decide everything that was received and everything that is due."""
@@ -76,8 +81,12 @@ class Book:
         self.handled = now if self.handled is None else max(now, self.handled)
         for envelope in envelopes:
             self._receive(turn, envelope)
-        for timer in islice(self.timers.due(now, monotonic), MOST_TIMERS):
+        work = MOST_WORK
+        for timer in self.timers.due(now, monotonic):
             self._fire(turn, timer)
+            work -= PLAN_WORK if isinstance(timer, PlanDue | RemakeDue) else 1
+            if work <= 0:
+                break
         self._apply_pending(turn)
         self._settle(turn)
         return turn
@@ -95,7 +104,10 @@ class Book:
             self.view.put(run)
         for run in restored.runs:
             self._resume(turn, run)
-        for job_id in self.view.jobs:
+        for job_id in restored.remake:
+            self.stale[job_id] = restored.planned[job_id]
+            self.timers.at(now, RemakeDue(job_id))
+        for job_id in self.view.jobs.keys() - self.stale.keys():
             self.planning.again_at(job_id, now)
         self._settle(turn)
         return turn
@@ -113,7 +125,7 @@ class Book:
 
     def _ask_run(self, turn: Turn, envelope: Envelope) -> "Result | Later":
         assert isinstance(envelope.message, AskRun)  # noqa: S101 - by the table
-        run = self.view.get(envelope.message.run_id)
+        run = self._current(turn, envelope.message.run_id)
         if run is None:
             return self._load_first(turn, envelope, envelope.message.run_id)
         return self._asked(turn, run, envelope.message)
@@ -165,7 +177,7 @@ class Book:
         check_args(job.job_id, job.params, args)
         time = message.schedule_time or turn.now
         run = Run(run_id_of(self._noise()), job.job_id, args, schedule_time=time, nominal_time=time).of_job(job)
-        bound = _bound(job, run)
+        bound = bind(job, run)
         if isinstance(bound, Failure):
             raise BindError(f"job {job.job_id!r}: {bound.message}")
         run = replace(run, bound=bound, adhoc=True, label=message.label)
@@ -222,7 +234,11 @@ class Book:
             for planned in self.planning.fire(turn, timer):
                 self.create(turn, planned, "scheduled")
             return
-        run = self.view.get(timer.run_id)
+        if isinstance(timer, RemakeDue):
+            if timer.job_id in self.stale:
+                applying.remake(self, turn, timer.job_id)
+            return
+        run = self._current(turn, timer.run_id)
         if run is None:
             return
         if isinstance(timer, RunDue) and run.state is State.SCHEDULED and run.schedule_time <= turn.now:
@@ -232,6 +248,14 @@ class Book:
             self.happen(turn, run, TimedOut(f"timed out: ran longer than {limit:g} s"))
         elif isinstance(timer, GraceOver) and run.state is State.STOPPING:
             self.happen(turn, run, GraceElapsed())
+
+    def _current(self, turn: Turn, run_id: str) -> Run | None:
+        """Return an unfinished run; if its job has changed, as the new job has it, which may be not at all."""
+        run = self.view.get(run_id)
+        if run is not None and run.expected and run.job_id in self.stale:
+            applying.remake(self, turn, run.job_id)
+            run = self.view.get(run_id)
+        return run
 
     def _due(self, turn: Turn, run: Run) -> None:
         if run.bound is not None:
@@ -244,11 +268,11 @@ class Book:
         job = self.view.jobs.get(run.job_id)
         if job is None:
             return run, Failure(f"its job {run.job_id!r} is gone")
-        return run.of_job(job), _bound(job, run)
+        return run.of_job(job), bind(job, run)
 
     def _apply_pending(self, turn: Turn) -> None:
         """Apply revisions, once all that is due up to this instant has been handled with the old snapshot."""
-        while self._applies and not self.timers.has_due(turn.now, turn.monotonic):
+        while self._applies and not self.stale and not self.timers.has_due(turn.now, turn.monotonic):
             envelope = self._applies.popleft()
             assert isinstance(envelope.message, Apply)  # noqa: S101 - only these are queued
             turn.answers.append((envelope, applying.apply(self, turn, envelope.message, self.handled or turn.now)))
@@ -367,14 +391,3 @@ RECEIVE: Final[Mapping[type[object], Callable[[Book, Turn, Envelope], Any]]] = {
     InstanceFound: Book._instance_found,
     RunLoaded: Book._run_loaded,
 }
-
-
-def _bound(job: Job, run: Run) -> Bound | Failure:
-    def bind() -> Bound | Failure:
-        try:
-            check_args(job.job_id, job.params, run.args)
-            return job.template.bind(job.job_id, run.run_id, run.args, run.nominal_time)
-        except ApsisError as error:
-            return Failure(error.message)
-
-    return attempt("binding", run.run_id, bind)

@@ -36,10 +36,14 @@ class WithdrawRun:
 
 @dataclass(frozen=True, slots=True)
 class SavePlanned:
-    """A job's schedules were handled up to and including this instant; None forgets a removed job."""
+    """A job's schedules were handled up to and including this instant; None forgets a removed job.
+
+    With `remake` the job has changed: what it has coming is still the old job's, and must be made anew.
+    """
 
     job_id: str
     until: Instant | None
+    remake: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,13 @@ Change = SaveRun | WithdrawRun | SavePlanned | SaveHandled | SaveApplied
 class Restored:
     """What the engine starts from.
 
-    Unfinished runs; how far each job was planned; the schedules' runs that were finished before their time, with
-    it; and the instant up to which everything due was handled.
+    Unfinished runs; how far each job was planned; the jobs whose coming runs must be made anew; the schedules' runs
+    that were finished before their time, with it; and the instant up to which everything due was handled.
     """
 
     runs: tuple[Run, ...]
     planned: Mapping[str, Instant]
+    remake: frozenset[str]
     settled: Mapping[str, Instant]
     handled: Instant | None
 

@@ -25,6 +25,13 @@ class PlanDue:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class RemakeDue:
+    """A job has changed, and what it has coming is to be made anew."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class ProgramLate:
     """A program has run as long as it may."""
 
@@ -38,7 +45,7 @@ class GraceOver:
     run_id: str
 
 
-Timer = RunDue | PlanDue | ProgramLate | GraceOver
+Timer = RunDue | PlanDue | RemakeDue | ProgramLate | GraceOver
 
 
 class Timers:

@@ -89,10 +89,12 @@ class SqliteStore:
                 if not isinstance(run, Failure):
                     runs.append(run)
             settled = connection.execute(SQL["settled_runs"], (to_ms(now),))
+            planned = connection.execute(SQL["planned"]).fetchall()
             handled = connection.execute(SQL["fact"], ("handled",)).fetchone()
             return Restored(
                 runs=tuple(runs),
-                planned={row["job_id"]: from_ms(row["until"]) for row in connection.execute(SQL["planned"])},
+                planned={row["job_id"]: from_ms(row["until"]) for row in planned},
+                remake=frozenset(row["job_id"] for row in planned if row["remake"]),
                 settled={row["run_id"]: from_ms(row["schedule_time"]) for row in settled},
                 handled=from_ms(int(handled["value"])) if handled is not None else None,
             )

@@ -57,7 +57,7 @@ def _save_planned(connection: sqlite3.Connection, change: SavePlanned) -> None:
     if change.until is None:
         connection.execute(SQL["delete_planned"], (change.job_id,))
     else:
-        connection.execute(SQL["save_planned"], (change.job_id, to_ms(change.until)))
+        connection.execute(SQL["save_planned"], (change.job_id, to_ms(change.until), int(change.remake)))
 
 
 def _save_handled(connection: sqlite3.Connection, change: SaveHandled) -> None:

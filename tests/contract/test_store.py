@@ -79,9 +79,12 @@ def test_unfinished_runs_plans_and_early_decisions_are_restored(store):
         await store.commit([saved(run) for run in (waiting, coming, done, skipped)])
         await store.commit([SavePlanned("etl", EPOCH), SavePlanned("gone", EPOCH), SaveHandled(EPOCH)])
         await store.commit([SavePlanned("gone", None), SavePlanned("etl", EPOCH.add(hours=3))])
+        await store.commit([SavePlanned("new", EPOCH, remake=True), SavePlanned("made", EPOCH, remake=True)])
+        await store.commit([SavePlanned("made", EPOCH)])
         restored = await store.restore(EPOCH.add(minutes=1))
         assert sorted(restored.runs, key=lambda run: run.run_id) == [waiting, coming]
-        assert restored.planned == {"etl": EPOCH.add(hours=3)}
+        assert restored.planned == {"etl": EPOCH.add(hours=3), "new": EPOCH, "made": EPOCH}
+        assert restored.remake == {"new"}
         assert restored.settled == {"r4": EPOCH.add(hours=2)}
         assert restored.handled == EPOCH
 

@@ -19,6 +19,7 @@ class MemoryStore:
         self.logs: dict[str, list[LogEntry]] = {}
         self.outputs: dict[str, Output] = {}
         self.planned: dict[str, Instant] = {}
+        self.remake: set[str] = set()
         self.applied: list[SaveApplied] = []
         self.handled: Instant | None = None
         self.refusals = 0
@@ -46,6 +47,9 @@ class MemoryStore:
                 self.runs.pop(change.run.run_id, None)
                 self.logs.pop(change.run.run_id, None)
             case SavePlanned():
+                self.remake.discard(change.job_id)
+                if change.remake:
+                    self.remake.add(change.job_id)
                 if change.until is None:
                     self.planned.pop(change.job_id, None)
                 else:
@@ -65,6 +69,7 @@ class MemoryStore:
         return Restored(
             runs=tuple(run for run in self.runs.values() if not run.state.finished),
             planned=dict(self.planned),
+            remake=frozenset(self.remake),
             settled={
                 r.run_id: r.schedule_time
                 for r in self.runs.values()

@@ -123,7 +123,9 @@ class World:
                 self._story.cancel()
 
     async def apply(self, jobs: JobSet) -> Difference:
-        return await self.engine.apply(jobs, ())
+        changes = await self.engine.apply(jobs, ())
+        await settle()
+        return changes
 
     def runs(self, job_id: str | None = None, state: State | None = None) -> list[Run]:
         found = [r for r in self.store.runs.values() if job_id in (None, r.job_id) and state in (None, r.state)]

@@ -78,10 +78,11 @@ create table run_output (
     primary key (run_id, attempt)
 ) strict;
 
--- How far each job's schedules were turned into runs.
+-- How far each job's schedules were turned into runs; with remake, what is coming is still the old job's.
 create table planned (
     job_id text primary key,
-    until integer not null
+    until integer not null,
+    remake integer not null check (remake in (0, 1))
 ) strict, without rowid;
 
 -- What was decided about each revision of a repository.

@@ -25,13 +25,14 @@ select path, blob, text from applied_file join job_version using (blob) where re
 select * from revision where repo = ? order by seq desc limit ?
 
 -- name: save_planned
-insert into planned (job_id, until) values (?, ?) on conflict (job_id) do update set until = excluded.until
+insert into planned (job_id, until, remake) values (?, ?, ?)
+on conflict (job_id) do update set until = excluded.until, remake = excluded.remake
 
 -- name: delete_planned
 delete from planned where job_id = ?
 
 -- name: planned
-select job_id, until from planned
+select job_id, until, remake from planned
 
 -- name: save_fact
 insert into fact (name, value) values (?, ?) on conflict (name) do update set value = excluded.value

@@ -65,6 +65,19 @@ def test_a_run_started_by_hand_before_its_time_is_not_made_again():
     play(story)
 
 
+def test_a_coming_run_that_a_commit_has_just_removed_cannot_be_started():
+    async def story(world: World) -> None:
+        await world.start()
+        await world.apply(job_set(job(schedules=[every(60)])))
+        first = world.runs()[0]
+        await world.engine.apply(job_set(), ())
+        with pytest.raises(NotFound):
+            await world.engine.start(first.run_id, who="ada")
+        assert world.runs() == []
+
+    play(story)
+
+
 def test_starting_a_waiting_run_overrides_its_conditions():
     async def story(world: World) -> None:
         await world.start()
