@@ -150,8 +150,7 @@ class RunFeed:
             log.warning("output_unavailable: of run %s: %s", run.run_id, error.message)
 
     async def _write_output(self, write: Write, offset: int, data: bytes) -> None:
-        known = max(0, self._cursor.offset - offset)
-        for start in range(known, len(data), PIECE_BYTES):
+        for start in range(0, len(data), PIECE_BYTES):
             piece, at = data[start : start + PIECE_BYTES], offset + start
             text = base64.b64encode(piece).decode()
             message = OutputAdded(attempt=self._cursor.attempt, offset=at, data=text)

@@ -7,6 +7,7 @@ import pytest
 
 from apsis.domain.errors import AgentError
 from apsis.domain.events import Succeeded
+from apsis.domain.state import State
 from tests.api.asking import ask, reading
 from tests.api.fakes import FakeServer, make_run
 
@@ -230,5 +231,26 @@ def test_the_output_may_be_left_out():
             server.engine.finish(run_id, b"long")
             events = await reader.until("bye")
         assert [e.name for e in events] == ["run", "log", "meta", "bye"]
+
+    play(scene)
+
+
+def test_a_mark_that_comes_while_the_end_is_read_is_the_last_state():
+    async def scene(server, run_id, url):
+        server.engine.begin(run_id)
+        server.engine.finish(run_id, b"")
+        read = server.store.run_log
+
+        async def marked(run_id, after_seq=0):
+            entries = await read(run_id, after_seq)
+            if server.store.runs[run_id].state is State.SUCCESS:
+                await server.engine.mark(run_id, State.FAILURE, who="ada")
+            return entries
+
+        server.store.run_log = marked
+        async with reading(server.app, url + "?init=1") as reader:
+            events = await reader.until("bye")
+        assert [e.data["run"]["state"] for e in events if e.name == "run"][-1] == "failure"
+        assert [e.data["entry"]["seq"] for e in events if e.name == "log"] == [1, 2, 3, 4, 5]
 
     play(scene)
