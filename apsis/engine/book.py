@@ -53,9 +53,9 @@ from apsis.engine.waiting import Waiting
 from apsis.lib.seam import Failure, attempt
 from apsis.lib.suggest import near
 
-MOST_WORK: Final = 600
-"""What one turn takes of what is due, in steps of a run: some 20 ms of deciding, so that neither a long catch-up nor
-a commit of many jobs holds the event loop."""
+MOST_WORK: Final = 240
+"""What one turn takes of what is due, in steps of a run: some 10 to 20 ms of deciding, so that neither a long catch-up
+nor a commit of many jobs holds the event loop."""
 
 PLAN_WORK: Final = 20
 """Planning a job makes up to planner.MOST_COMING runs."""
