@@ -12,6 +12,7 @@ from benchmarks.figure import Figure
 from tests.support.server import JobRepo, eventually, serving
 
 RUNS = 500
+UNFINISHED = "scheduled,waiting,starting,running"
 JOB = "params: [n]\nprogram: {type: process, argv: ['/bin/true']}\n"
 AT_ONCE = "schedule:\n" + "".join(
     f"  - {{type: daily, tz: UTC, daytime: '{{at}}', args: {{n: '{n}'}}}}\n" for n in range(RUNS)
@@ -29,7 +30,11 @@ def measure() -> list[Figure]:
             eventually(
                 lambda: (server.get("/repo")["repos"][0]["applied"] or {}).get("revision") == commit, "the commit"
             )
-            runs = eventually(lambda: r if len(r := server.runs(state="success")) == RUNS else None, "the runs", 60)
+            until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(due + 1))
+            unfinished = {"state": UNFINISHED, "until": until, "limit": 1}
+            eventually(lambda: not server.get("/runs", **unfinished)["runs"], "the runs", 60)
+            runs = server.runs(state="success")
+            assert len(runs) == RUNS
     ends = sorted(_seconds(run["timestamps"]["success"]) - _seconds(run["schedule_time"]) for run in runs)
     starts = sorted(_seconds(run["timestamps"]["running"]) - _seconds(run["schedule_time"]) for run in runs)
     rate, limit = RUNS / ends[-1], _spawn()
