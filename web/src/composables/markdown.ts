@@ -5,9 +5,9 @@ import MarkdownIt from 'markdown-it'
 
 const markdown = new MarkdownIt({ html: false, linkify: true })
 
-markdown.renderer.rules.link_open = (tokens, index, options, env: { jobId: string }, renderer) => {
+markdown.renderer.rules.link_open = (tokens, index, options, env, renderer) => {
   const token = tokens[index]
-  const target = linkTarget(token?.attrGet('href') ?? '', env.jobId)
+  const target = linkTarget(String(token?.attrGet('href') ?? ''), String(env?.['jobId'] ?? ''))
   // Without an address it is words only.
   if (token !== undefined) token.attrs = target === null ? null : [['href', target]]
   return renderer.renderToken(tokens, index, options)

@@ -48,7 +48,7 @@ function open(): Repos {
       const answer = await syncNow()
       show(answer)
       const rejected = answer.repos.filter((repo) => repo.status === 'rejected').length
-      toast(rejected > 0 ? 'Fetched: the newest commit is rejected' : 'Fetched: everything is applied')
+      toast(rejected > 0 ? 'Fetched: the newest is rejected' : 'Fetched: everything is applied')
     } catch (error) {
       toastFailure('Not synced', error)
     } finally {
