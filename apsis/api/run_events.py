@@ -70,16 +70,17 @@ async def get_run_events(request: Request) -> Response:
         entries = await services.store.run_log(run.run_id)
         length = (await view_output(services, run)).length if offset is None else offset
         cursor = Cursor(entries[-1].seq if entries else 0, run.attempt, length)
-    feed = RunFeed(services, run.run_id, cursor, output=request.query_params.get("output", "1") != "0")
+    feed = RunFeed(services, run, cursor, output=request.query_params.get("output", "1") != "0")
     return EventStream(feed, services.hub.closing)
 
 
 class RunFeed:
     """One reader of one run."""
 
-    def __init__(self, services: Services, run_id: str, cursor: Cursor, *, output: bool = True) -> None:
+    def __init__(self, services: Services, run: Run, cursor: Cursor, *, output: bool = True) -> None:
         self._services = services
-        self._run_id = run_id
+        self._asked = run
+        self._run_id = run.run_id
         self._cursor = cursor
         self._output = output
         self._turn = asyncio.Lock()
@@ -87,7 +88,7 @@ class RunFeed:
     async def run(self, write: Write) -> None:
         """Write the run as it is and what changes, until it is final and its last byte is written."""
         with self._services.hub.watch_run(self._run_id) as watch:
-            watch.run = watch.run or await load_run(self._services, self._run_id)
+            await self._begin(watch)
             async with asyncio.TaskGroup() as both:
                 output = both.create_task(self._follow_output(watch, write)) if self._output else None
                 await self._follow_run(watch, write)
@@ -95,6 +96,16 @@ class RunFeed:
                     output.cancel()
             if watch.withdrawn:
                 await self._withdrawn(watch.run, write)
+
+    async def _begin(self, watch: RunWatch) -> None:
+        """Load the run as it is now that we hear of changes; one that came meanwhile is newer than what was loaded."""
+        loaded = await self._services.store.load_run(self._run_id)
+        if watch.run is not None:
+            return
+        if loaded is None:
+            watch.changed(self._asked, withdrawn=True)
+        else:
+            watch.run = loaded
 
     def ping(self) -> bytes:
         """Return a heartbeat."""

@@ -254,3 +254,44 @@ def test_a_mark_that_comes_while_the_end_is_read_is_the_last_state():
         assert [e.data["entry"]["seq"] for e in events if e.name == "log"] == [1, 2, 3, 4, 5]
 
     play(scene)
+
+
+def test_news_that_come_while_the_run_is_loaded_are_not_lost():
+    """The store answers with the run as it was, after the news of its end have come and gone."""
+
+    async def scene(server, run_id, url):
+        server.engine.begin(run_id)
+        load, loads = server.store.load_run, []
+
+        async def slow(run_id):
+            old = await load(run_id)
+            loads.append(old)
+            if len(loads) == 2:
+                server.engine.finish(run_id, b"end")
+            return old
+
+        server.store.load_run = slow
+        async with reading(server.app, url + "?init=1") as reader:
+            events = await reader.until("bye")
+        assert loads[1].state is State.RUNNING
+        assert [e.data["run"]["state"] for e in events if e.name == "run"] == ["success"]
+        assert output_of(events) == b"end"
+
+    play(scene)
+
+
+def test_a_run_that_is_withdrawn_before_its_stream_begins_ends_it():
+    async def scene(server, run_id, url):
+        load = server.store.load_run
+
+        async def gone(run_id):
+            found = await load(run_id)
+            if run_id in server.store.runs:
+                server.engine.withdraw(run_id)
+            return found
+
+        server.store.load_run = gone
+        async with reading(server.app, url + "?init=1") as reader:
+            assert [e.name for e in await reader.until("bye")][-2:] == ["run-withdrawn", "bye"]
+
+    play(scene)
