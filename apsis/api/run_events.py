@@ -95,7 +95,7 @@ class RunFeed:
                 if watch.withdrawn and output is not None:
                     output.cancel()
             if watch.withdrawn:
-                await self._withdrawn(watch.run, write)
+                await self._withdrawn(_run_of(watch), write)
 
     async def _begin(self, watch: RunWatch) -> None:
         """Load the run as it is now that we hear of changes; one that came meanwhile is newer than what was loaded."""
