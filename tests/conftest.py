@@ -1,4 +1,6 @@
-"""Options of the test suite."""
+"""Options of the test suite, and what all of its processes need."""
+
+import signal
 
 import pytest
 
@@ -6,3 +8,8 @@ import pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a failing simulation be replayed."""
     parser.addoption("--seed", type=int, default=None, help="play only this world of tests/sim")
+
+
+def pytest_configure() -> None:
+    """Take SIGINT even where a shell started the suite in the background and had it ignored: children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
