@@ -9,9 +9,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.support.server import PATIENCE_S, JobRepo, ServerProcess, serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's chromium, without a screen."""
+    """Debian's chromium, without a screen.
+
+    Not for the whole session: while it lives, playwright's event loop runs in this thread, where other tests want theirs.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
         yield browser
