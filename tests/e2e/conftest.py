@@ -13,7 +13,7 @@ from tests.support.server import PATIENCE_S, JobRepo, ServerProcess, serving
 def browser() -> Iterator[Browser]:
     """Debian's chromium, without a screen.
 
-    Not for the whole session: while it lives, playwright's event loop runs in this thread, where other tests want theirs.
+    Not for the whole session: while it lives, playwright's event loop runs in this thread, where others want theirs.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
