@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from apsis.domain.errors import BadRequest
 from apsis.domain.jobset import Difference, difference
 from apsis.engine.ports import JobsNews, SaveApplied, SavePlanned
 from apsis.engine.timers import RemakeDue
@@ -23,11 +24,19 @@ def apply(book: Book, turn: Turn, message: Apply, handled: Instant) -> Differenc
 
     All that is due was handled before, with the old jobs. Unchanged jobs keep their runs. The changed ones are only
     noted, durably, and made anew one by one in the next turns: a commit of ten thousand jobs must not hold the loop.
+    Raises BadRequest if another repository has one of the jobs.
     """
     view, new = book.view, message.jobs
+    others = {job_id for job_id in new.jobs.keys() & view.jobs.keys() if view.jobs[job_id].source.repo != new.repo}
+    if others:
+        raise BadRequest(
+            f"another repository has jobs of the same ids already: {', '.join(sorted(others)[:5])}",
+            help="Give the repositories prefixes that no folder of the one without a prefix bears.",
+        )
     old = {job_id: job for job_id, job in view.jobs.items() if job.source.repo == new.repo}
     changes = difference(old, new.jobs)
-    view.forget_settled(handled)
+    # A job whose schedule is broken may still be planned from long ago, when it is mended.
+    view.forget_settled(min([handled, *(view.planned.get(job_id, handled) for job_id in view.jobs)]))
     for job_id in changes.removed:
         del view.jobs[job_id]
     view.jobs.update(new.jobs)
@@ -53,6 +62,8 @@ def remake(book: Book, turn: Turn, job_id: str) -> None:
         book.planning.forget(job_id)
         turn.others.append(SavePlanned(job_id, None))
     else:
+        # From here on, even if a schedule breaks now and is mended later.
+        view.planned[job_id] = handled
         for run in book.planning.plan(turn, job, after=handled):
             kept = coming.pop(run.run_id, None)
             if kept is not None:

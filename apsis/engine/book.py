@@ -40,7 +40,6 @@ from apsis.engine.messages import (
     Happened,
     InstanceFound,
     LoadRun,
-    LookUp,
     Result,
     RunLoaded,
 )
@@ -77,8 +76,8 @@ class Book:
 
     def turn(self, envelopes: Sequence[Envelope], now: Instant, monotonic: float) -> Turn:
         """Decide everything that was received and everything that is due."""
-        turn = Turn(now, monotonic)
         self.handled = now if self.handled is None else max(now, self.handled)
+        turn = Turn(now, monotonic, self.handled)
         for envelope in envelopes:
             self._receive(turn, envelope)
         work = MOST_WORK
@@ -93,7 +92,8 @@ class Book:
 
     def restore(self, restored: Restored, job_sets: Sequence[JobSet], now: Instant, monotonic: float) -> Turn:
         """Take over what an earlier server left, by the third table."""
-        turn = Turn(now, monotonic)
+        # What fell due since then is still to be handled.
+        turn = Turn(now, monotonic, restored.handled)
         for job_set in job_sets:
             self.view.jobs.update(job_set.jobs)
         self.view.planned.update(restored.planned)
@@ -108,7 +108,7 @@ class Book:
             self.stale[job_id] = restored.planned[job_id]
             self.timers.at(now, RemakeDue(job_id))
         for job_id in self.view.jobs.keys() - self.stale.keys():
-            self.planning.again_at(job_id, now)
+            self.planning.resume(job_id, now)
         self._settle(turn)
         return turn
 
@@ -200,8 +200,9 @@ class Book:
 
     def _instance_found(self, turn: Turn, envelope: Envelope) -> None:
         assert isinstance(envelope.message, InstanceFound)  # noqa: S101 - by the table
-        self.waiting.found(envelope.message.instance, envelope.message.states)
-        turn.touched.add(envelope.message.instance)
+        found = envelope.message
+        self.waiting.found(found.instance, found.question, found.states)
+        turn.touched.add(found.instance)
 
     def _load_first(self, turn: Turn, envelope: Envelope, run_id: str) -> "Later":
         """Ask the store for a finished run; commands for it queue up, so that each sees what the one before did."""
@@ -275,7 +276,11 @@ class Book:
         while self._applies and not self.stale and not self.timers.has_due(turn.now, turn.monotonic):
             envelope = self._applies.popleft()
             assert isinstance(envelope.message, Apply)  # noqa: S101 - only these are queued
-            turn.answers.append((envelope, applying.apply(self, turn, envelope.message, self.handled or turn.now)))
+            try:
+                answer: Result = applying.apply(self, turn, envelope.message, self.handled or turn.now)
+            except ApsisError as error:
+                answer = error
+            turn.answers.append((envelope, answer))
 
     # -- runs --------------------------------------------------------------------------------------------------
 
@@ -320,8 +325,8 @@ class Book:
             self.waiting.remove(before.run_id)
         if after.state.finished:
             self.waiting.finished(after.instance, after.state)
-        if before.state.finished and self.waiting.is_watched(after.instance):
-            turn.instructions.append(LookUp(after.instance))
+        if before.state.finished:
+            turn.instructions.extend(self.waiting.again(after.instance))
         self._set_limits(after, turn.monotonic)
 
     def _set_limits(self, run: Run, since: float) -> None:
@@ -348,7 +353,7 @@ class Book:
                 turn.instructions.append(instruction)
 
     def _await_conditions(self, turn: Turn, run: Run) -> None:
-        turn.instructions.extend(LookUp(instance) for instance in self.waiting.add(run))
+        turn.instructions.extend(self.waiting.add(run))
         turn.asking.append(run.run_id)
 
     def _settle(self, turn: Turn) -> None:

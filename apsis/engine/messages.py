@@ -63,9 +63,10 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class InstanceFound:
-    """The store says in which final states an instance has runs."""
+    """The store says in which final states an instance has runs; `question` is the LookUp's."""
 
     instance: Instance
+    question: int
     states: frozenset[State]
 
 
@@ -98,6 +99,7 @@ class LookUp:
     """Ask the store for the final states of an instance."""
 
     instance: Instance
+    question: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class Performer:
                 log.error("look_up_failed: asking about %s: %s", wanted.instance.job_id, error.message)
                 await self._clock.sleep(READ_AGAIN_S)
             else:
-                await self._inbox.tell(InstanceFound(wanted.instance, states))
+                await self._inbox.tell(InstanceFound(wanted.instance, wanted.question, states))
                 return
 
     async def _load(self, run_id: str) -> None:

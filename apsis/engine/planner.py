@@ -35,10 +35,12 @@ class Plan:
 def plan(job: Job, after: Instant, now: Instant) -> Plan:
     """Make the job's next runs behind `after`: those up to the horizon, at most MOST_COMING instants, at least one.
 
+    A job that has been planned beyond the horizon gets none, however often it is asked for.
     Raises BadArgs if a schedule does not give the job's params; whatever a schedule raises passes through.
     """
-    begin = max(now, after)
-    horizon, far = begin + HORIZON, begin + FARTHEST
+    horizon, far = now + HORIZON, now + FARTHEST
+    if after > horizon:
+        return Plan((), after, after - HORIZON / 2)
     runs: dict[str, Run] = {}
     times: list[Instant] = []
     for time, args in islice(_merged(job, after, far), MOST_COMING):
@@ -51,7 +53,8 @@ def plan(job: Job, after: Instant, now: Instant) -> Plan:
         return Plan((), far, now + HORIZON / 2)
     if len(times) < MOST_COMING and times[-1] <= horizon:
         return Plan(tuple(runs.values()), horizon, now + HORIZON / 2)
-    return Plan(_whole_instants(job, runs, times[-1]), times[-1], max(now, times[len(times) // 2]))
+    replan_at = times[len(times) // 2] if len(times) == MOST_COMING else times[-1] - HORIZON / 2
+    return Plan(_whole_instants(job, runs, times[-1]), times[-1], max(now, replan_at))
 
 
 def new_run(job: Job, args: Args, schedule_time: Instant) -> Run:

@@ -35,6 +35,12 @@ class Planning:
         self._at[job_id] = when
         self._timers.at(when, PlanDue(job_id, when))
 
+    def resume(self, job_id: str, now: Instant) -> None:
+        """Plan the job further after a restart: now, or when as many of its runs are left as there would have been."""
+        coming = [run for run in self._view.coming(job_id) if run.expected]
+        left = planner.MOST_COMING // 2
+        self.again_at(job_id, coming[-left].schedule_time if len(coming) >= left else now)
+
     def forget(self, job_id: str) -> None:
         """A job is gone."""
         self._at.pop(job_id, None)

@@ -71,7 +71,8 @@ class Restored:
     """What the engine starts from.
 
     Unfinished runs; how far each job was planned; the jobs whose coming runs must be made anew; the schedules' runs
-    that were finished before their time, with it; and the instant up to which everything due was handled.
+    that are finished though their time is to come, or is one that their job was not planned up to; and the instant up
+    to which everything due was handled.
     """
 
     runs: tuple[Run, ...]

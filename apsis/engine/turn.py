@@ -29,6 +29,7 @@ class Turn:
 
     now: Instant
     monotonic: float
+    handled: Instant | None
     steps: dict[str, Step] = field(default_factory=dict)
     others: list[Change] = field(default_factory=list)
     withdrawn: list[Run] = field(default_factory=list)
@@ -66,7 +67,7 @@ class Turn:
         """What must be durable before anything else happens."""
         steps = (SaveRun(s.run, tuple(s.entries), s.meta, s.output, s.new) for s in self.steps.values())
         changes = [*(WithdrawRun(run) for run in self.withdrawn), *steps, *self.others]
-        return [*changes, SaveHandled(self.now)] if changes else []
+        return [*changes, SaveHandled(self.handled)] if changes and self.handled is not None else changes
 
     @property
     def news(self) -> list[News]:

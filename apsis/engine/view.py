@@ -79,8 +79,8 @@ class View:
         """Return whether the run was decided before its time."""
         return run_id in self._settled
 
-    def forget_settled(self, now: Instant) -> None:
-        """Let go of what no plan can make again: plans begin after `now`."""
-        now_ms = to_ms(now)
-        for run_id in [run_id for run_id, at in self._settled.items() if at <= now_ms]:
+    def forget_settled(self, planned: Instant) -> None:
+        """Let go of what no plan can make again: plans begin after `planned`."""
+        planned_ms = to_ms(planned)
+        for run_id in [run_id for run_id, at in self._settled.items() if at <= planned_ms]:
             del self._settled[run_id]

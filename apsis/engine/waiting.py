@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from apsis.domain.condition import Condition, Holds, Instance, Verdict
 from apsis.domain.run import Run
 from apsis.domain.state import State
+from apsis.engine.messages import LookUp
 from apsis.engine.view import View
 
 
@@ -19,9 +20,15 @@ class Entry:
 
 @dataclass(slots=True)
 class Watched:
-    """An instance that waiting runs read; `finished` is None until the store has answered."""
+    """An instance that waiting runs read; `finished` is None until the store has answered.
+
+    Only the answer to the newest `question` counts, and with it what ended since that was asked: the store may have
+    read just before.
+    """
 
     finished: frozenset[State] | None = None
+    question: int = 0
+    since: frozenset[State] = frozenset()
     run_ids: set[str] = field(default_factory=set)
 
 
@@ -32,23 +39,24 @@ class Waiting:
         self._view = view
         self._entries: dict[str, Entry] = {}
         self._watched: dict[Instance, Watched] = {}
+        self._questions = 0
 
     def __contains__(self, run_id: str) -> bool:
         return run_id in self._entries
 
-    def add(self, run: Run) -> tuple[Instance, ...]:
-        """Watch what the run's conditions read; returns the instances that the store must be asked about."""
+    def add(self, run: Run) -> list[LookUp]:
+        """Watch what the run's conditions read; returns what the store must be asked."""
         assert run.bound is not None  # noqa: S101 - a waiting run is bound
         conditions = run.bound.conditions
         self._entries[run.run_id] = Entry(conditions, [None] * len(conditions))
-        unknown = []
+        unknown: list[LookUp] = []
         for instance in dict.fromkeys(i for c in conditions for i in c.reads):
             watched = self._watched.get(instance)
             if watched is None:
                 watched = self._watched[instance] = Watched()
-                unknown.append(instance)
+                unknown.extend(self.again(instance))
             watched.run_ids.add(run.run_id)
-        return tuple(unknown)
+        return unknown
 
     def remove(self, run_id: str) -> None:
         """Stop watching for a run that waits no more."""
@@ -61,19 +69,27 @@ class Waiting:
             if not watched.run_ids:
                 del self._watched[instance]
 
-    def is_watched(self, instance: Instance) -> bool:
-        """Return whether a waiting run reads the instance."""
-        return instance in self._watched
+    def again(self, instance: Instance) -> list[LookUp]:
+        """Return what the store must be asked once this turn is durable; [] if no waiting run reads the instance."""
+        watched = self._watched.get(instance)
+        if watched is None:
+            return []
+        self._questions += 1
+        watched.question, watched.since = self._questions, frozenset()
+        return [LookUp(instance, watched.question)]
 
-    def found(self, instance: Instance, finished: frozenset[State]) -> None:
+    def found(self, instance: Instance, question: int, finished: frozenset[State]) -> None:
         """Take in the store's answer: the final states that the instance's runs have."""
-        if (watched := self._watched.get(instance)) is not None:
-            watched.finished = finished
+        watched = self._watched.get(instance)
+        if watched is not None and watched.question == question:
+            watched.finished = finished | watched.since
 
     def finished(self, instance: Instance, state: State) -> None:
         """Take in that a run of the instance has just ended in `state`."""
-        if (watched := self._watched.get(instance)) is not None and watched.finished is not None:
-            watched.finished |= {state}
+        if (watched := self._watched.get(instance)) is not None:
+            watched.since |= {state}
+            if watched.finished is not None:
+                watched.finished |= {state}
 
     def readers(self, instance: Instance) -> Iterable[str]:
         """Return the ids of the waiting runs that read the instance."""

@@ -88,7 +88,7 @@ class SqliteStore:
                 run = attempt("row", f"run {row['run_id']}", lambda r=row: run_of(r, times.get(r["run_id"], {})))  # type: ignore[misc]
                 if not isinstance(run, Failure):
                     runs.append(run)
-            settled = connection.execute(SQL["settled_runs"], (to_ms(now),))
+            settled = connection.execute(SQL["settled_runs"], {"now": to_ms(now)})
             planned = connection.execute(SQL["planned"]).fetchall()
             handled = connection.execute(SQL["fact"], ("handled",)).fetchone()
             return Restored(

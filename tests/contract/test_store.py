@@ -91,6 +91,20 @@ def test_unfinished_runs_plans_and_early_decisions_are_restored(store):
     asyncio.run(main())
 
 
+def test_what_was_decided_early_is_restored_from_where_its_job_was_planned_up_to(store):
+    async def main():
+        done = [
+            a_run(f"r{minute}", state=State.SKIPPED, schedule_time=EPOCH.add(minutes=minute), adhoc=minute == 40)
+            for minute in (10, 30, 40, 90)
+        ]
+        await store.commit([saved(run) for run in done])
+        await store.commit([SavePlanned("etl", EPOCH.add(minutes=20)), SavePlanned("other", EPOCH)])
+        restored = await store.restore(EPOCH.add(minutes=60))
+        assert restored.settled == {"r30": EPOCH.add(minutes=30), "r90": EPOCH.add(minutes=90)}
+
+    asyncio.run(main())
+
+
 def test_the_final_states_of_exactly_an_instance_are_found(store):
     async def main():
         states = [State.SUCCESS, State.FAILURE, State.FAILURE, State.RUNNING]

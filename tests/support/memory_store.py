@@ -73,7 +73,7 @@ class MemoryStore:
             settled={
                 r.run_id: r.schedule_time
                 for r in self.runs.values()
-                if r.state.finished and not r.adhoc and r.schedule_time > now
+                if r.state.finished and not r.adhoc and r.schedule_time > min(now, self.planned.get(r.job_id, now))
             },
             handled=self.handled,
         )

@@ -61,7 +61,11 @@ group by run_id, state order by run_id, max(seq)
 
 -- name: settled_runs
 select run_id, schedule_time from run
-where schedule_time > ? and adhoc = 0 and state in ('success', 'failure', 'error', 'skipped')
+where schedule_time > :now and adhoc = 0 and state in ('success', 'failure', 'error', 'skipped')
+union all
+select run_id, schedule_time from planned cross join run using (job_id)
+where until < :now and schedule_time > until and schedule_time <= :now
+    and adhoc = 0 and state in ('success', 'failure', 'error', 'skipped')
 
 -- name: finished_states
 select column1 as state from (values ('success'), ('failure'), ('error'), ('skipped'))
