@@ -8,17 +8,20 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
+from apsis.domain.condition import Instance
 from apsis.domain.errors import ApsisError
 from apsis.domain.events import Failed, ProgramEvent, Started, Succeeded
 from apsis.domain.job import Job
 from apsis.domain.run import Run
 from apsis.domain.state import State
+from apsis.engine.ports import Change
 from apsis.lib.clock import settle
 from tests.support.jobs import depends_on, every, job, job_set
+from tests.support.memory_store import MemoryStore
 from tests.support.world import World
 
 STEPS = 25
@@ -64,12 +67,32 @@ class Agent:
             event.set()
 
 
+class SlowStore(MemoryStore):
+    """Answers when it wants to, as of when it was asked."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__()
+        self._rng = rng
+
+    async def finished_states(self, instance: Instance) -> frozenset[State]:
+        states = await super().finished_states(instance)
+        for _ in range(self._rng.choice((0, 0, 1, 3, 20))):
+            await asyncio.sleep(0)
+        return states
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        for _ in range(self._rng.choice((0, 0, 1, 2))):
+            await asyncio.sleep(0)
+        await super().commit(changes)
+
+
 class Story:
     """One seed is one universe."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.world = World()
+        self.world.store = SlowStore(self.rng)
         self.agent = Agent(self.rng)
         self.world.programs = self.agent  # type: ignore[assignment]
         self.applied: list[tuple[object, dict[str, Job]]] = []
