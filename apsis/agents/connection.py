@@ -39,14 +39,24 @@ class Connection:
         self.group_id = register.conn.group_id
         self.proc = register.proc
         self.proc_ids = set(register.proc_ids)
+        self.asked: set[str] = set()
         self.shutdown_state = register.shutdown_state
         self._socket = socket
         self._told = told
         self._awaited: dict[str, list[_Awaited]] = {}
 
     async def start(self, proc_id: str, spec: Spec) -> Result:
-        """Start a process, or learn how the one with this id stands; AgentError if the agent refuses."""
-        answer = await self._ask(proc_id, protocol.ProcStartRequest({proc_id: spec}))
+        """Start a process, or learn how the one with this id stands; AgentError if the agent refuses.
+
+        If nobody waits for the answer any more, it stays in `asked`: the agent has it, or soon will.
+        """
+        self.asked.add(proc_id)
+        try:
+            answer = await self._ask(proc_id, protocol.ProcStartRequest({proc_id: spec}))
+        except AgentError:
+            self.asked.discard(proc_id)
+            raise
+        self.asked.discard(proc_id)
         assert isinstance(answer, protocol.ProcResult)  # noqa: S101 - matched by `take`
         return answer.res
 

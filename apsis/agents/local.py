@@ -68,7 +68,7 @@ class LocalAgent:
         if agent is None:
             return
         try:
-            for proc_id in list(agent.proc_ids):
+            for proc_id in agent.proc_ids | agent.asked:
                 with contextlib.suppress(UnknownProcess):
                     if (await agent.result(proc_id)).running:
                         return

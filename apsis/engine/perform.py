@@ -100,5 +100,8 @@ class Performer:
             run = await self._store.load_run(run_id)
         except StoreError as error:
             await self._inbox.tell(RunLoaded(run_id, None, error))
+        except Exception as error:  # noqa: BLE001 - the seam of one row
+            broken = failure("row", f"run {run_id}", error)
+            await self._inbox.tell(RunLoaded(run_id, None, StoreError(f"run {run_id} is unreadable: {broken.message}")))
         else:
             await self._inbox.tell(RunLoaded(run_id, run))

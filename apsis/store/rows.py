@@ -63,6 +63,14 @@ def run_of(row: sqlite3.Row, times: Mapping[State, Any]) -> Run:
     )
 
 
+def unfinished_of(row: sqlite3.Row, times: Mapping[State, Any]) -> Run:
+    """Return the run of a row that the engine is to go on with; ValueError if that cannot be."""
+    run = run_of(row, times)
+    if run.bound is None and run.state is not State.SCHEDULED:
+        raise ValueError(f"{run.state}, but nothing says what its program is")
+    return run
+
+
 def times_of(rows: Iterable[sqlite3.Row]) -> dict[str, dict[State, Any]]:
     """Return when each run last entered each state, from rows of run_id, state and time."""
     times: dict[str, dict[State, Any]] = {}

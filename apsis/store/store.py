@@ -4,6 +4,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from apsis.store.database import Database
 from apsis.store.find import find_runs
 from apsis.store.output_files import OutputFiles
 from apsis.store.queries import SQL
-from apsis.store.rows import entry_of, run_of, times_of
+from apsis.store.rows import entry_of, run_of, times_of, unfinished_of
 from apsis.store.writing import revision_of, verdict_of, write, write_verdict
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,8 @@ class SqliteStore:
             times = times_of(connection.execute(SQL["unfinished_times"]))
             runs = []
             for row in connection.execute(SQL["unfinished_runs"]):
-                run = attempt("row", f"run {row['run_id']}", lambda r=row: run_of(r, times.get(r["run_id"], {})))  # type: ignore[misc]
+                read = partial(unfinished_of, row, times.get(row["run_id"], {}))
+                run = attempt("row", f"run {row['run_id']}", read)
                 if not isinstance(run, Failure):
                     runs.append(run)
             settled = connection.execute(SQL["settled_runs"], {"now": to_ms(now)})

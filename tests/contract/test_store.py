@@ -137,12 +137,12 @@ def test_a_change_of_a_run_replaces_it_and_adds_to_its_log(store):
 
 def test_a_run_that_was_found_again_keeps_the_time_it_started_at(store):
     async def main():
-        run = a_run(state=State.RUNNING, timestamps={State.RUNNING: EPOCH})
+        run = a_run(state=State.WAITING, timestamps={State.WAITING: EPOCH}, bound=Bound(NoOp()))
         await store.commit([saved(run)])
         again = replace(run, log_length=2, message="found again")
         await store.commit([SaveRun(again, (entry(again, 2),))])
         assert await store.load_run("r1") == again
-        assert (await store.restore(EPOCH)).runs[0].timestamps == {State.RUNNING: EPOCH}
+        assert (await store.restore(EPOCH)).runs[0].timestamps == {State.WAITING: EPOCH}
 
     asyncio.run(main())
 

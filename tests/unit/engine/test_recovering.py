@@ -9,8 +9,9 @@ from whenever import Instant
 
 from apsis.domain.args import NO_ARGS, Args
 from apsis.domain.condition import Instance
-from apsis.domain.errors import BadRequest
+from apsis.domain.errors import BadRequest, StoreError
 from apsis.domain.events import Succeeded
+from apsis.domain.run import Run
 from apsis.domain.schedule import Occurrence
 from apsis.domain.state import State
 from apsis.engine.messages import Apply, Envelope
@@ -230,5 +231,26 @@ def test_a_repository_cannot_take_the_jobs_of_another():
         await world.apply(job_set(job("a/c", repo="a"), repo="a"))
         await world.clock.advance(60)
         assert len(world.runs("a/b", State.SUCCESS)) == 1
+
+    play(story)
+
+
+def test_a_finished_run_whose_row_is_broken_is_an_error_for_who_asks_and_not_a_wait_for_ever():
+    async def story(world: World) -> None:
+        await world.start()
+        await world.apply(job_set(job()))
+        run = await world.engine.run_job("tick", {}, who="ada")
+        await settle()
+        load = world.store.load_run
+
+        async def broken(run_id: str) -> Run | None:
+            raise ValueError(f"{run_id}: no JSON")
+
+        world.store.load_run = broken  # type: ignore[method-assign]
+        async with asyncio.timeout(5):
+            with pytest.raises(StoreError, match="unreadable"):
+                await world.engine.mark(run.run_id, State.FAILURE, who="ada")
+        world.store.load_run = load  # type: ignore[method-assign]
+        assert (await world.engine.mark(run.run_id, State.FAILURE, who="ada")).state is State.FAILURE
 
     play(story)

@@ -14,7 +14,9 @@ import pytest
 from apsis.domain.args import Args
 from apsis.domain.errors import BadRequest, StoreError
 from apsis.domain.finding import Finding
+from apsis.domain.job import Bound
 from apsis.domain.jobset import Difference
+from apsis.domain.program import NoOp
 from apsis.domain.query import RunFilter
 from apsis.domain.revision import Revision
 from apsis.domain.run import LogEntry, Output, Run
@@ -162,6 +164,17 @@ def test_an_unreadable_row_does_not_stop_a_start(store):
         with sqlite3.connect(store._database.path) as foreign:
             foreign.execute("update run set args = '{broken' where run_id = ?", (run_id(1),))
         foreign.close()
+        restored = await store.restore(EPOCH)
+        assert [run.run_id for run in restored.runs] == [run_id(2)]
+
+    asyncio.run(main())
+
+
+def test_a_run_that_has_lost_what_it_is_bound_to_does_not_stop_a_start(store):
+    async def main():
+        bound = a_run(2, state=State.RUNNING, bound=Bound(NoOp()))
+        await store.commit([saved(replace(run, state=State.WAITING)) for run in (a_run(1), bound)])
+        await store.commit([SaveRun(a_run(1, state=State.RUNNING)), SaveRun(bound)])
         restored = await store.restore(EPOCH)
         assert [run.run_id for run in restored.runs] == [run_id(2)]
 
