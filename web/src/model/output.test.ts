@@ -73,6 +73,10 @@ describe('hostile output', () => {
     ])
   })
 
+  it('hides nothing behind an escape that never ends', () => {
+    expect(html(output(['\u001b]8;;http://x\none\n\u001b[3\ufffd\ntwo\u001b\nthree']))).toEqual([']8;;http://x', 'one', '[3\ufffd', 'two', 'three'])
+  })
+
   it('makes no element, cut anywhere and coloured', () => {
     const evil = '\u001b[1;31m<img src=x onerror=alert(1)>\u001b[38;5;"><script>m\u001b]8;;javascript:alert(1)\u0007x\u001b]8;;\u0007'
     for (const line of [...html(output([evil])), ...html(output([...evil]))]) {

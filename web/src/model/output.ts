@@ -1,6 +1,7 @@
 /** A run's output as lines with colours, from bytes that arrive in pieces of any size. */
 
 import { AnsiUp } from 'ansi_up'
+import { EscapeFilter } from './escapes'
 
 export interface OutputLine {
   /** Unique and rising; stays when lines before it are let go. */
@@ -9,7 +10,7 @@ export interface OutputLine {
   readonly number: number | null
   /** Escaped text in spans of colour. */
   readonly html: string
-  /** Characters that went into the row, escapes among them. */
+  /** Characters that went into the row, colours among them. */
   readonly length: number
 }
 
@@ -24,6 +25,7 @@ export class OutputText {
   dropped = 0
   private decoder = new TextDecoder()
   private ansi = newAnsi()
+  private escapes = new EscapeFilter()
   private open = false
   private returned = false
   private number = 0
@@ -37,6 +39,7 @@ export class OutputText {
   /** Add the next bytes; `last` ends a character that was cut off. */
   push(bytes: Uint8Array, last = false): void {
     this.pushText(this.decoder.decode(bytes, { stream: !last }))
+    if (last) this.show(this.escapes.end())
   }
 
   clear(): void {
@@ -44,6 +47,7 @@ export class OutputText {
     this.dropped = 0
     this.decoder = new TextDecoder()
     this.ansi = newAnsi()
+    this.escapes = new EscapeFilter()
     this.open = this.returned = false
     this.number = this.key = 0
   }
@@ -51,7 +55,7 @@ export class OutputText {
   private pushText(text: string): void {
     for (const piece of text.split(/(\n|\r)/)) {
       if (piece === '\n') this.endLine()
-      else if (piece === '\r') this.returned = true
+      else if (piece === '\r') this.returnCarriage()
       else if (piece !== '') this.append(piece)
     }
     if (this.lines.length > this.maxLines) {
@@ -61,6 +65,7 @@ export class OutputText {
 
   private endLine(): void {
     if (!this.open) this.startRow(++this.number)
+    this.show(this.escapes.end())
     this.open = this.returned = false
   }
 
@@ -69,6 +74,16 @@ export class OutputText {
     else if (this.returned) this.overwrite()
     this.open = true
     this.returned = false
+    this.show(this.escapes.take(text))
+  }
+
+  private returnCarriage(): void {
+    this.show(this.escapes.end())
+    this.returned = true
+  }
+
+  /** Add text to the last row, and to new ones where it is full. */
+  private show(text: string): void {
     for (let rest = text; rest !== ''; ) {
       let row = this.lines.at(-1)
       if (row === undefined || row.length >= this.maxLine) row = this.startRow(null)
@@ -96,7 +111,6 @@ export class OutputText {
 function newAnsi(): AnsiUp {
   const ansi = new AnsiUp()
   ansi.use_classes = true
-  ansi.url_allowlist = { http: 1, https: 1 }
   return ansi
 }
 
