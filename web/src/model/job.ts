@@ -33,3 +33,14 @@ export interface JobDetail extends Job {
   readonly source: string
   readonly nextRuns: readonly NextRun[]
 }
+
+/** The address of a job's page: an id may have any character that a file's name may. */
+export function jobPath(id: string): string {
+  return `/jobs/${id.split('/').map(encodeURIComponent).join('/')}`
+}
+
+/** The command that runs a job, as it would be typed. */
+export function runCommand(id: string, params: readonly string[]): string {
+  const word = /^[\w@%+=:,./-]+$/.test(id) ? id : `'${id.replaceAll("'", "'\\''")}'`
+  return ['apsis', 'run', word, ...params.map((param) => `${param}=…`)].join(' ')
+}
