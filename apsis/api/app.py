@@ -3,6 +3,7 @@
 from typing import Final
 
 from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -46,8 +47,7 @@ def create_app(services: Services) -> Starlette:
 
 def _routes() -> list[Route]:
     return [
-        Route("/runs", runs.list_runs, methods=["GET"]),
-        Route("/runs", runs.make_run, methods=["POST"]),
+        Route("/runs", Runs),
         Route("/runs/{run_id}", runs.get_run),
         Route("/runs/{run_id}/log", runs.get_log),
         Route("/runs/{run_id}/output", output.get_output),
@@ -60,6 +60,18 @@ def _routes() -> list[Route]:
         Route("/healthz", health.get_health),
         Route("/events", events.get_events),
     ]
+
+
+class Runs(HTTPEndpoint):
+    """One route for both methods, so that a 405 says them all."""
+
+    async def get(self, request: Request) -> Response:
+        """Answer a page of runs."""
+        return await runs.list_runs(request)
+
+    async def post(self, request: Request) -> Response:
+        """Make an ad hoc run."""
+        return await runs.make_run(request)
 
 
 async def _nothing(_request: Request) -> Response:

@@ -39,7 +39,8 @@ class Guard:
 
     def _check(self, method: str, headers: Headers) -> None:
         host = headers.get("host", "")
-        if split_host(host)[0] not in self._hosts:
+        name, port = split_host(host)
+        if name not in self._hosts or not (port == "" or (port.isascii() and port.isdigit())):
             raise UnknownHost(
                 f"this server is not {host!r}",
                 help="If it should be, add the name to the server's allowed hosts (`apsis serve --allow-host NAME`).",

@@ -55,6 +55,7 @@ async def get_job(request: Request) -> Response:
     """Answer one job."""
     services = services_of(request)
     as_of = services.hub.as_of
+    known_parameters(request, ())
     job_id = request.path_params["job_id"]
     job = services.engine.jobs.get(job_id)
     if job is None:

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from apsis.api.errors import problem
 from apsis.api.ports import LiveOutput, Store
+from apsis.api.request import known_parameters
 from apsis.api.services import Services, services_of
 from apsis.domain.errors import NotFound
 from apsis.domain.query import StoredOutput
@@ -69,6 +70,7 @@ async def view_output(services: Services, run: Run) -> OutputView:
 async def get_output(request: Request) -> Response:
     """Answer the raw bytes, or the range that was asked for."""
     services = services_of(request)
+    known_parameters(request, ())
     run_id = request.path_params["run_id"]
     run = await services.store.load_run(run_id)
     if run is None:

@@ -51,6 +51,20 @@ def who(request: Request) -> str:
     return told[:MAX_WHO] or "api"
 
 
+def short(name: str, text: str | None, most: int) -> None:
+    """Raise Invalid for a text that is longer than makes sense: it is kept for ever, and sent to every reader."""
+    if text is not None and len(text) > most:
+        raise Invalid(name, f"has more than {most:,} characters")
+
+
+def flag(request: Request, name: str, default: bool) -> bool:
+    """Return a yes or no of the query, `1` or `0`."""
+    text = request.query_params.get(name)
+    if text not in {None, "0", "1"}:
+        raise Invalid(name, f"must be 0 or 1, not {text!r}")
+    return default if text is None else text == "1"
+
+
 def known_parameters(request: Request, known: Iterable[str], prefix: str | None = None) -> None:
     """Raise Invalid for a query parameter that the resource does not have: a slip must not widen an answer."""
     known = tuple(known)
@@ -65,9 +79,10 @@ def number(request: Request, name: str, default: int, *, least: int = 0, most: i
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 19) or int(text) < least:
+    digits = text.lstrip("0") or "0"
+    if not (text.isascii() and text.isdigit()) or (len(digits) < 19 and int(digits) < least):
         raise Invalid(name, f"must be a whole number of at least {least}")
-    return min(int(text), most)
+    return min(int(digits), most) if len(digits) < 19 else most
 
 
 def choices(request: Request, name: str, known: Iterable[str]) -> frozenset[str]:

@@ -20,7 +20,7 @@ from apsis.api import view
 from apsis.api.errors import Invalid
 from apsis.api.hub import RunWatch
 from apsis.api.output import PIECE_BYTES, WITH_PROGRAM, view_output
-from apsis.api.request import known_parameters, number
+from apsis.api.request import flag, known_parameters, number
 from apsis.api.runs import load_run
 from apsis.api.services import Services, services_of
 from apsis.api.sse import EventStream, Message, Write, encode
@@ -56,6 +56,7 @@ async def get_run_events(request: Request) -> Response:
     """Answer the stream of one run, from where the reader was."""
     services = services_of(request)
     known_parameters(request, ("init", "offset", "after", "output"))
+    init, output = flag(request, "init", default=False), flag(request, "output", default=True)
     run = await load_run(services, request.path_params["run_id"])
     after = request.headers.get("last-event-id") or request.query_params.get("after")
     offset = number(request, "offset", 0, most=MOST_OFFSET) if "offset" in request.query_params else None
@@ -64,13 +65,13 @@ async def get_run_events(request: Request) -> Response:
         if match is None:
             raise Invalid("after", f"{after!r} is no id of this stream")
         cursor = Cursor(*map(int, match.groups()))
-    elif request.query_params.get("init", "0") == "1":
+    elif init:
         cursor = Cursor(0, run.attempt, offset or 0)
     else:
         entries = await services.store.run_log(run.run_id)
         length = (await view_output(services, run)).length if offset is None else offset
         cursor = Cursor(entries[-1].seq if entries else 0, run.attempt, length)
-    feed = RunFeed(services, run, cursor, output=request.query_params.get("output", "1") != "0")
+    feed = RunFeed(services, run, cursor, output=output)
     return EventStream(feed, services.hub.closing)
 
 

@@ -22,7 +22,9 @@ def test_a_request_to_a_known_name_is_answered(host):
     assert ask(FakeServer().app, "GET", "/api/v1/healthz", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:5050", "", "[::1"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:5050", "", "[::1", "localhost:1, evil"]
+)
 def test_a_request_to_an_unknown_name_is_refused_even_to_read(host):
     problem = refused(ask(FakeServer().app, "GET", "/", headers={"Host": host}), 421, "unknown_host")
     assert "allow" in problem["help"]

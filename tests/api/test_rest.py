@@ -102,6 +102,39 @@ def test_a_wrong_parameter_is_named(server, query, field):
     assert problem(ask(server.app, "GET", f"/api/v1/runs?{query}"), 422, "invalid").startswith(f"{field}: ")
 
 
+@pytest.mark.parametrize("path", ["", "/log", "/output", "/events"])
+def test_one_run_has_no_parameters_that_are_not_known(server, path):
+    run = server.engine.add(make_run(1))
+    detail = problem(ask(server.app, "GET", f"/api/v1/runs/{run.run_id}{path}?x=1"), 422, "invalid")
+    assert detail == "x: no such parameter"
+
+
+def test_a_limit_beyond_all_bounds_is_the_most_there_is(server):
+    server.engine.add(make_run(1))
+    assert len(ask(server.app, "GET", f"/api/v1/runs?limit={'9' * 5000}").json()["runs"]) == 1
+
+
+@pytest.mark.parametrize("query", ["init=2", "output=no", "init="])
+def test_a_flag_is_one_or_nought(server, query):
+    run = server.engine.add(make_run(1))
+    problem(ask(server.app, "GET", f"/api/v1/runs/{run.run_id}/events?{query}"), 422, "invalid")
+
+
+def test_words_that_are_kept_for_ever_are_short(server):
+    job = {"job_id": "etl/load", "args": {"date": "2026-11-24"}}
+    answer = ask(server.app, "POST", "/api/v1/runs", json={**job, "label": "x" * 1001})
+    assert problem(answer, 422, "invalid") == "label: has more than 1,000 characters"
+    answer = ask(server.app, "POST", "/api/v1/runs", json={**job, "args": {"date": "x" * 70_000}})
+    assert problem(answer, 422, "invalid").startswith("args: ")
+    assert not server.store.runs
+
+    run_id = ask(server.app, "POST", "/api/v1/runs", json={**job, "label": "x" * 1000}).json()["run_id"]
+    for operation, body in {"skip": {}, "mark": {"state": "success"}, "rerun": {}}.items():
+        answer = ask(server.app, "POST", f"/api/v1/runs/{run_id}/{operation}", json={**body, "reason": "x" * 1001})
+        assert problem(answer, 422, "invalid").startswith("reason: ")
+    assert ask(server.app, "GET", f"/api/v1/runs/{run_id}").json()["state"] == "scheduled"
+
+
 def test_a_slip_in_a_parameter_gets_a_suggestion(server):
     assert ask(server.app, "GET", "/api/v1/runs?stat=running").json()["help"] == "Did you mean state?"
 
@@ -240,6 +273,10 @@ def test_a_wrong_method_says_which_are_right(server):
     answer = ask(server.app, "PUT", "/api/v1/healthz", json={})
     problem(answer, 405, "method_not_allowed")
     assert "GET" in answer.headers["allow"]
+    runs = ask(server.app, "PUT", "/api/v1/runs", json={})
+    problem(runs, 405, "method_not_allowed")
+    assert {"GET", "POST"} <= set(runs.headers["allow"].split(", "))
+    assert ask(server.app, "HEAD", "/api/v1/runs").status_code == 200
     problem(ask(server.app, "POST", "/healthz", json={}), 405, "method_not_allowed")
     problem(ask(server.app, "POST", "/jobs/x", json={}), 405, "method_not_allowed")
 
