@@ -62,6 +62,8 @@ def parse_args(texts: Sequence[str]) -> dict[str, str]:
             raise CommandError(f"{text!r} is no NAME=VALUE", USAGE)
         if name in args:
             raise CommandError(f"arg {name!r} is given twice", USAGE)
+        if not text.isprintable() and any("\ud800" <= c <= "\udfff" for c in text):
+            raise CommandError(f"arg {name!r} is not UTF-8: args are text", USAGE)
         args[name] = value
     return args
 

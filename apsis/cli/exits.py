@@ -1,9 +1,12 @@
 """How commands end: one table of exit codes, and words that say what, which and what to do."""
 
+import errno
+import io
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, TypeVar
 
 import typer
@@ -54,6 +57,7 @@ class CommandError(Exception):
 def guarded(command: Callable[[], T]) -> T:
     """Run a command; what it raises becomes words on stderr and an exit code."""
     try:
+        _be_lenient()
         answer = command()
         sys.stdout.flush()
     except (typer.Exit, typer.Abort, TyperException):
@@ -63,6 +67,12 @@ def guarded(command: Callable[[], T]) -> T:
     except BrokenPipeError:
         _forget_stdout()
         raise typer.Exit(BROKEN_PIPE) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise typer.Exit(_told(error)) from None
+        _forget_stdout()
+        typer.echo(f"apsis: the output cannot be written: {error.strerror}", err=True)
+        raise typer.Exit(BROKEN) from None
     except Exception as error:  # noqa: BLE001 - the seam of one command
         raise typer.Exit(_told(error)) from None
     return answer
@@ -86,6 +96,15 @@ def _told(error: Exception) -> int:
     if help_:
         typer.echo(help_, err=True)
     return code
+
+
+def _be_lenient() -> None:
+    """Write what a terminal's alphabet lacks in escapes, and let a closed stdout be: neither is a reason to fail."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - it is stdout until the process ends
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _forget_stdout() -> None:

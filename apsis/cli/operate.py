@@ -51,7 +51,10 @@ def rerun(
 
 def mark(
     run: RunArgument,
-    state: Annotated[Literal["success", "failure", "error", "skipped"], typer.Argument(help="The state it gets.")],
+    state: Annotated[
+        Literal["success", "failure", "error", "skipped"],
+        typer.Argument(metavar="STATE", help="The state it gets: success, failure, error or skipped."),
+    ],
     reason: ReasonOption = None,
     format: FormatOption = "text",
     server: ServerOption = None,

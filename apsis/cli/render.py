@@ -39,8 +39,12 @@ def show(renderable: RenderableType) -> None:
         console.width = UNLIMITED
     if isinstance(renderable, Text):  # a table: a line that is too long is cut, so that columns stay columns
         console.print(renderable, end="", no_wrap=True, overflow="ellipsis")
-    else:
+    elif console.is_terminal:
         console.print(renderable)
+    else:
+        with console.capture() as captured:
+            console.print(renderable)
+        print("\n".join(line.rstrip() for line in captured.get().split("\n")), end="")
 
 
 def runs_table(runs: Sequence["Run"], zone: Zone, *, times: bool) -> RenderableType:

@@ -34,6 +34,8 @@ def run(
     Exit codes with --wait or --output: 0 success, 1 any other end, 124 not ended within --timeout.
     """
     zone, timeout_s = open_zone(tz), _seconds(timeout)
+    if timeout is not None and not (wait or output):
+        raise CommandError("--timeout is for waiting", USAGE, help="Add --wait or --output.")
     when = zone.read(at, ago=False) if at else None
     with open_client(server) as client:
         made = client.run(job, parse_args(args or ()), schedule_time=when, label=label)

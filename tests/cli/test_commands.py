@@ -89,7 +89,7 @@ def test_run_prints_the_id_and_nothing_else(apsis, live):
 def test_run_waits_and_exits_by_the_final_state(apsis):
     good, bad = apsis("run", "noop", "--wait"), apsis("run", "fails", "--wait")
     assert (good.code, bad.code) == (0, 1)
-    assert good.err == f"{good.out.strip()} success: success\n"
+    assert good.err == f"{good.out.strip()} success: done\n"
     assert bad.err == f"{bad.out.strip()} failure: exit code 3\n"
 
 
@@ -123,6 +123,8 @@ def test_wrong_times_and_args_and_zones_are_usage_errors_that_say_what_to_do(aps
         ("run", "echo", "word=a", "word=b"): "given twice",
         ("run", "echo"): "missing word",
         ("run", "noop", "--timeout", "long", "--wait"): "--timeout",
+        ("run", "noop", "--timeout", "1s"): "--wait",
+        ("run", "echo", b"word=\xff"): "'word' is not UTF-8",
         ("runs", "--tz", "Europe/Zurihc"): "Did you mean Europe/Zurich",
         ("runs", "--state", "done"): "no state 'done'",
         ("show", "r"): "several runs",
@@ -214,6 +216,26 @@ def test_a_reader_that_leaves_is_no_traceback(apsis, live):
         printing.stdout.close()
         assert printing.stderr.read() == b""
         assert printing.wait() == 141
+
+
+@pytest.mark.parametrize("words", [("jobs",), ("check-job", str(Path(__file__).parent))])
+def test_a_full_disk_is_said_and_no_traceback(live, words):
+    argv = [sys.executable, "-m", "apsis", *words]
+    env = {**os.environ, "APSIS_SERVER": live.url}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, env=env, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (70, "apsis: the output cannot be written: No space left on device\n")
+
+
+def test_a_terminal_without_the_letters_gets_escapes(apsis):
+    run_id = apsis("run", "noop", "--label", "ümlaut").out.strip()
+    said = apsis("show", run_id, PYTHONIOENCODING="ascii")
+    assert said.code == 0
+    assert "\\xfcmlaut" in said.out
+
+
+def test_a_page_in_a_pipe_has_no_blanks_at_the_ends_of_lines(apsis):
+    assert [line for line in apsis("job", "nightly").out.splitlines() if line != line.rstrip()] == []
 
 
 def test_ctrl_c_says_that_the_run_goes_on(live):
