@@ -51,7 +51,7 @@ class Started:
 class Succeeded:
     """The program ended well."""
 
-    message: str = "success"
+    message: str = "done"
     meta: Meta | None = None
     output: Output | None = None
 

@@ -229,7 +229,7 @@ def _outcome(result: Result) -> tuple[type[Succeeded | Failed | Broke], str]:
         return Failed, f"killed by {status.signal}{core}"
     if status.exit_code:
         return Failed, f"exit code {status.exit_code}"
-    return Succeeded, "success"
+    return Succeeded, "exit code 0"
 
 
 def _agent_meta(agent: Connection, result: Result) -> dict[str, object]:

@@ -60,7 +60,7 @@ def test_a_program_that_ends_well_succeeds_with_its_output_and_figures() -> None
         (shell("kill -TERM $$"), Failed, "killed by SIGTERM"),
         (process("/no/such"), Broke, "no such file: /no/such"),
         (process("a\ud800b"), Broke, "this cannot be sent"),
-        (shell("[[ $BASH_VERSION ]]"), Succeeded, "success"),
+        (shell("[[ $BASH_VERSION ]]"), Succeeded, "exit code 0"),
     ],
 )
 def test_how_a_program_ends_is_said_in_words(program: Process | Shell, kind: type[ProgramEvent], message: str) -> None:
@@ -315,7 +315,7 @@ def test_output_that_cannot_be_kept_breaks_the_run_and_stays_with_the_agent() ->
         run = a_run(process("head", "-c", "70000", "/dev/zero"))
         _, broke = await events_of(kinds, run)
         assert type(broke) is Broke
-        assert broke.message.startswith(f"success; the output of run {run.run_id} cannot be kept")
+        assert broke.message.startswith(f"exit code 0; the output of run {run.run_id} cannot be kept")
         assert (machine.state.procs / f"{proc_id(run)}.output").stat().st_size == 70000
 
     play(story)
