@@ -9,6 +9,7 @@ from apsis.domain.errors import BadRequest
 from apsis.domain.jobset import Difference, difference
 from apsis.engine.ports import JobsNews, SaveApplied, SavePlanned
 from apsis.engine.timers import RemakeDue
+from apsis.lib.instant import EPOCH
 
 if TYPE_CHECKING:
     from whenever import Instant
@@ -42,7 +43,7 @@ def apply(book: Book, turn: Turn, message: Apply, handled: Instant) -> Differenc
     view.jobs.update(new.jobs)
     for job_id in (*changes.removed, *changes.changed, *changes.added):
         book.stale[job_id] = handled
-        book.timers.at(turn.now, RemakeDue(job_id))
+        book.timers.at(EPOCH, RemakeDue(job_id))
         turn.others.append(SavePlanned(job_id, handled, remake=True))
     turn.others.append(SaveApplied(new, changes, message.findings, turn.now))
     turn.jobs.append(JobsNews(new, changes))

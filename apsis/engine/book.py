@@ -49,6 +49,7 @@ from apsis.engine.timers import GraceOver, PlanDue, ProgramLate, RemakeDue, RunD
 from apsis.engine.turn import Turn
 from apsis.engine.view import View
 from apsis.engine.waiting import Waiting
+from apsis.lib.instant import EPOCH
 from apsis.lib.seam import Failure, attempt
 from apsis.lib.suggest import near
 
@@ -106,7 +107,7 @@ class Book:
             self._resume(turn, run)
         for job_id in restored.remake:
             self.stale[job_id] = restored.planned[job_id]
-            self.timers.at(now, RemakeDue(job_id))
+            self.timers.at(EPOCH, RemakeDue(job_id))
         for job_id in self.view.jobs.keys() - self.stale.keys():
             self.planning.resume(job_id, now)
         self._settle(turn)

@@ -26,7 +26,7 @@ class PlanDue:
 
 @dataclass(frozen=True, slots=True, order=True)
 class RemakeDue:
-    """A job has changed, and what it has coming is to be made anew."""
+    """A job has changed, and what it has coming is to be made anew: at once, even if the clock is set back."""
 
     job_id: str
 

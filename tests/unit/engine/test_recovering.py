@@ -219,6 +219,18 @@ def test_a_job_whose_schedule_is_mended_after_other_commits_makes_no_skipped_run
     play(story)
 
 
+def test_a_clock_set_back_right_after_a_commit_does_not_hold_up_the_next():
+    async def story(world: World) -> None:
+        await world.start()
+        await world.engine.apply(job_set(job(schedules=[every(60)])), ())
+        world.clock.jump_to(world.clock.now().subtract(hours=1))
+        async with asyncio.timeout(5):
+            await world.apply(job_set(job("other", schedules=[every(60)]), revision="next"))
+        assert set(world.engine.jobs) == {"other"}
+
+    play(story)
+
+
 def test_a_repository_cannot_take_the_jobs_of_another():
     async def story(world: World) -> None:
         await world.start()
