@@ -18,6 +18,7 @@ JOBS = {
     "etl/echo.yaml": (
         "params: [word]\nprogram: {type: shell, command: 'echo said {{ word }}'}\nmetadata: {labels: [demo]}\n"
     ),
+    "etl/lines.yaml": "program: {type: shell, command: 'seq -f \"row %.0f\" 10000'}\n",
     "etl/forever.yaml": "program: {type: shell, command: 'echo begun; exec sleep 600', stop: {grace_period: 1}}\n",
     "ops/fails.yaml": "program: {type: shell, command: 'echo sorry; exit 3'}\n",
     "ops/nightly.yaml": (
@@ -121,7 +122,7 @@ def test_jobs_are_found_in_the_tree_and_its_search_is_in_the_address(page: Page,
     folder = page.get_by_test_id("folder-row").filter(has_text="etl").get_by_role("button")
     folder.click()
     expect(folder).to_have_attribute("aria-expanded", "false")
-    expect(rows).to_have_count(len(JOBS) - 2)
+    expect(rows).to_have_count(len(JOBS) - 3)
 
 
 def test_filters_of_runs_are_in_the_address_and_survive_a_reload_and_back(page: Page, jobs: ServerProcess) -> None:
@@ -223,6 +224,20 @@ def test_pages_are_used_by_keyboard_alone(page: Page, jobs: ServerProcess) -> No
         expect(page.get_by_role("dialog").locator(":focus")).to_have_count(1)
     page.keyboard.press("Escape")
     expect(opener).to_be_focused()
+
+
+def test_a_line_of_output_has_an_address(page: Page, jobs: ServerProcess) -> None:
+    run_id = run_job(jobs, "etl/lines", "success")
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.goto(f"{jobs.url}/runs/{run_id}#L5000")
+    marked = page.locator('.marked[data-testid="output-line"]')
+    expect(marked).to_contain_text("row 5000")
+    expect(marked).to_be_in_viewport()
+    page.get_by_role("link", name="Line 5001").click()
+    expect(page).to_have_url(f"{jobs.url}/runs/{run_id}#L5001")
+    expect(marked).to_contain_text("row 5001")
+    assert complaints == []
 
 
 def test_two_tabs_share_one_stream_and_both_are_live(browser: Browser, jobs: ServerProcess) -> None:
