@@ -68,7 +68,7 @@ def jobs(
 
 def job(job_id: str) -> Call[JobDetail]:
     """Ask for a job."""
-    return Call("GET", f"{BASE}/jobs/{quote(job_id)}", JobDetail)
+    return Call("GET", f"{BASE}/jobs/{_quoted(job_id, safe='/')}", JobDetail)
 
 
 def runs(
@@ -135,7 +135,13 @@ def sync() -> Call[RepoPage]:
 
 def run_path(run_id: str) -> str:
     """Return the path of a run."""
-    return f"{BASE}/runs/{quote(run_id, safe='')}"
+    return f"{BASE}/runs/{_quoted(run_id, safe='')}"
+
+
+def _quoted(text: str, safe: str) -> str:
+    """Return text as a part of a path; `..` must not lead out of it, and dots are nothing that `quote` knows of."""
+    quoted = quote(text, safe=safe)
+    return "/".join(part.replace(".", "%2E") if part in {".", ".."} else part for part in quoted.split("/"))
 
 
 def _content(message: Any) -> bytes:

@@ -1,5 +1,6 @@
 """JSON into messages."""
 
+import httpx
 import pytest
 
 from apsis.client import calls
@@ -57,6 +58,13 @@ def test_an_answer_of_something_else_is_no_crash(content):
 def test_odd_ids_and_args_are_escaped():
     assert calls.job("a b/c?d").path == "/api/v1/jobs/a%20b/c%3Fd"
     assert calls.run_path("r/../x") == "/api/v1/runs/r%2F..%2Fx"
+
+
+@pytest.mark.parametrize("job_id", ["..", "../runs", "etl/../../runs", "./x"])
+def test_an_id_with_dots_leads_nowhere_else(job_id):
+    url = httpx.URL("http://server").join(calls.job(job_id).path)
+    assert url.path == f"/api/v1/jobs/{job_id}"
+    assert b".." not in url.raw_path
 
 
 def test_a_page_of_jobs_is_typed():
