@@ -22,6 +22,9 @@ MAX_WHO: Final = 64
 
 ARG: Final = "arg."
 
+REPEATABLE: Final = frozenset({"state", "topics"})
+"""Parameters that may be given several times, for several words."""
+
 
 def answer(message: object, status: int = 200, location: str | None = None) -> Response:
     """Return a message as JSON."""
@@ -69,6 +72,8 @@ def known_parameters(request: Request, known: Iterable[str], prefix: str | None 
     """Raise Invalid for a query parameter that the resource does not have: a slip must not widen an answer."""
     known = tuple(known)
     for name in request.query_params:
+        if name not in REPEATABLE and len(request.query_params.getlist(name)) > 1:
+            raise Invalid(name, "is given twice")
         if name not in known and not (prefix and name.startswith(prefix)):
             meant = near(name, known)
             raise Invalid(name, "no such parameter", help=f"Did you mean {', '.join(meant)}?" if meant else None)

@@ -96,6 +96,8 @@ def test_runs_are_found_by_the_beginning_of_their_ids(server):
         ("order=up", "order"),
         ("job=etl", "job"),
         ("prefix=r&state=running", "state"),
+        ("limit=1&limit=2", "limit"),
+        ("arg.date=a&arg.date=b", "arg.date"),
     ],
 )
 def test_a_wrong_parameter_is_named(server, query, field):
