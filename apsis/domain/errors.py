@@ -99,6 +99,14 @@ class SyncError(ApsisError):
     exit_code = 1
 
 
+class InUse(ApsisError):
+    """Something that only one server may have is another's."""
+
+    code = "in_use"
+    status = 409
+    exit_code = 5
+
+
 class StoreError(ApsisError):
     """The database cannot be opened, read or written."""
 

@@ -55,15 +55,15 @@ class Run:
         return not self.adhoc and self.state is State.SCHEDULED
 
     def of_job(self, job: Job) -> "Run":
-        """Return the run as the job makes it now: labels, and where the job is written."""
+        """Return the run as the job makes it now: labels, and where it is written (None for a job given by value)."""
         source = job.source
         return replace(
             self,
             labels=job.labels,
             repo=source.repo,
-            revision=source.revision,
-            path=source.path,
-            blob=source.blob,
+            revision=source.revision or None,
+            path=source.path or None,
+            blob=source.blob or None,
         )
 
 

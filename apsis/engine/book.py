@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from whenever import Instant, TimeDelta
 
-from apsis.domain.args import Args, check_args
 from apsis.domain.condition import Ends, Holds, Waits
-from apsis.domain.errors import ApsisError, BadRequest, BindError, IllegalTransition, NotFound
+from apsis.domain.errors import ApsisError, BindError, IllegalTransition, NotFound
 from apsis.domain.events import (
     Broke,
     Due,
@@ -26,10 +25,10 @@ from apsis.domain.events import (
 from apsis.domain.instructions import AwaitConditions
 from apsis.domain.job import Bound, Job
 from apsis.domain.jobset import JobSet
-from apsis.domain.run import LogEntry, Run, run_id_of
+from apsis.domain.run import LogEntry, Run
 from apsis.domain.state import State
 from apsis.domain.transition import ON_RESTART, decide
-from apsis.engine import applying
+from apsis.engine import applying, asking
 from apsis.engine.binding import bind
 from apsis.engine.messages import (
     Apply,
@@ -69,7 +68,7 @@ class Book:
         self.timers = Timers()
         self.waiting = Waiting(self.view)
         self.planning = Planning(self.view, self.timers)
-        self._noise = noise
+        self.noise = noise
         self._loading: dict[str, list[Envelope]] = {}
         self._applies: deque[Envelope] = deque()
         self.handled: Instant | None = None
@@ -134,7 +133,7 @@ class Book:
     def _asked(self, turn: Turn, run: Run, message: AskRun) -> Run:
         event = message.event
         if isinstance(event, StartAsked) and run.state is State.SCHEDULED and run.bound is None:
-            run, bound = self._bind(run)
+            run, bound = self.rebind(run)
             if isinstance(bound, Failure):
                 raise BindError(f"run {run.run_id} cannot be bound: {bound.message}")
             event = replace(event, bound=bound)
@@ -145,44 +144,11 @@ class Book:
         run = self.view.get(envelope.message.run_id)
         if run is None:
             return self._load_first(turn, envelope, envelope.message.run_id)
-        return self._rerun(turn, run, envelope.message)
-
-    def _rerun(self, turn: Turn, old: Run, message: AskRerun) -> Run:
-        run = replace(
-            old,
-            run_id=run_id_of(self._noise()),
-            schedule_time=turn.now,
-            state=State.SCHEDULED,
-            timestamps={},
-            attempt=1,
-            rerun_of=old.run_id,
-            adhoc=True,
-            timed_out=False,
-            log_length=0,
-        )
-        if run.job_id in self.view.jobs:
-            run, bound = self._bind(run)
-            if isinstance(bound, Failure):
-                raise BindError(f"a rerun of {old.run_id} cannot be bound: {bound.message}")
-            run = replace(run, bound=bound)
-        elif run.bound is None:
-            raise BadRequest(f"run {old.run_id} was never bound and its job {old.job_id!r} is gone: nothing to rerun")
-        because = f": {message.reason}" if message.reason else ""
-        return self.create(turn, run, f"rerun of {old.run_id}{because}", who=message.who)
+        return asking.rerun(self, turn, run, envelope.message)
 
     def _ask_new_run(self, turn: Turn, envelope: Envelope) -> Result:
-        message = envelope.message
-        assert isinstance(message, AskNewRun)  # noqa: S101 - by the table
-        job = message.job if isinstance(message.job, Job) else self.job(message.job)
-        args = Args(message.args)
-        check_args(job.job_id, job.params, args)
-        time = message.schedule_time or turn.now
-        run = Run(run_id_of(self._noise()), job.job_id, args, schedule_time=time, nominal_time=time).of_job(job)
-        bound = bind(job, run)
-        if isinstance(bound, Failure):
-            raise BindError(f"job {job.job_id!r}: {bound.message}")
-        run = replace(run, bound=bound, adhoc=True, label=message.label)
-        return self.create(turn, run, "ad hoc run", who=message.who)
+        assert isinstance(envelope.message, AskNewRun)  # noqa: S101 - by the table
+        return asking.new_run(self, turn, envelope.message)
 
     def _ask_apply(self, _turn: Turn, envelope: Envelope) -> "Later":
         self._applies.append(envelope)
@@ -222,7 +188,7 @@ class Book:
                 continue
             try:
                 if isinstance(asked.message, AskRerun):
-                    turn.answers.append((asked, self._rerun(turn, found, asked.message)))
+                    turn.answers.append((asked, asking.rerun(self, turn, found, asked.message)))
                 elif isinstance(asked.message, AskRun):
                     found = self._asked(turn, found, asked.message)
                     turn.answers.append((asked, found))
@@ -263,10 +229,11 @@ class Book:
         if run.bound is not None:
             self.happen(turn, run, Due(run.bound))
             return
-        run, bound = self._bind(run)
+        run, bound = self.rebind(run)
         self.happen(turn, run, Broke(f"cannot be bound: {bound.message}") if isinstance(bound, Failure) else Due(bound))
 
-    def _bind(self, run: Run) -> tuple[Run, Bound | Failure]:
+    def rebind(self, run: Run) -> tuple[Run, Bound | Failure]:
+        """Return the run as its job makes it now, and what it is bound to, or why it cannot be."""
         job = self.view.jobs.get(run.job_id)
         if job is None:
             return run, Failure(f"its job {run.job_id!r} is gone")

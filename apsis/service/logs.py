@@ -13,6 +13,11 @@ QUIET: Final = ("uvicorn", "uvicorn.error", "websockets", "watchfiles", "git", "
 class Line(logging.Formatter):
     """An event a line, with its date in UTC."""
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as logging calls it
+        """Keep a message on its line, whatever names it quotes; a traceback below it keeps its own."""
+        record.message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.message)
+        return super().formatMessage(record)
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
         """Return the instant of the record."""
         return format_instant(from_ms(int(record.created * 1000)))

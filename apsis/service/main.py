@@ -20,7 +20,7 @@ from apsis.agents.server import AgentServer
 from apsis.api.app import create_app
 from apsis.api.hub import Hub
 from apsis.api.services import Services
-from apsis.domain.errors import StoreError
+from apsis.domain.errors import InUse
 from apsis.engine.engine import Engine
 from apsis.lib.clock import SystemClock
 from apsis.lib.tasks import Tasks
@@ -45,7 +45,8 @@ BROKEN: Final = 70
 def serve(config: Config, announce: Callable[[str], None]) -> int:
     """Run the server until SIGTERM or SIGINT; `announce` is told its address once it answers. Returns the exit code.
 
-    Raises StoreError if the state directory cannot be used, BadRequest if a repository's name cannot.
+    Raises InUse if another server has the address or the state directory, StoreError if the database cannot be used,
+    BadRequest if the state directory or a repository's name cannot.
     """
     listening = _listen(config)
     try:
@@ -150,7 +151,7 @@ def _listen(config: Config) -> socket.socket:
     try:
         return socket.create_server((config.host, config.port), family=family, backlog=512)
     except OSError as error:
-        raise StoreError(
+        raise InUse(
             f"cannot listen on {config.host}:{config.port}: {error.strerror}",
             help="Perhaps an Apsis runs there already; --bind takes another address.",
         ) from error

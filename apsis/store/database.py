@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final, TypeVar
 
-from apsis.domain.errors import StoreError
+from apsis.domain.errors import BadRequest, InUse, StoreError
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ def _lock(state_dir: Path) -> int:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StoreError(
+        raise BadRequest(
             f"cannot use the state directory {state_dir}: {error.strerror}",
             help="Give --state a directory that this user may write to.",
         ) from error
@@ -116,7 +116,7 @@ def _lock(state_dir: Path) -> int:
     except OSError:
         holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
         os.close(fd)
-        raise StoreError(
+        raise InUse(
             f"the state directory {state_dir} is in use by another Apsis server, process {holder}",
             help="Stop that server, or give this one its own --state directory.",
         ) from None

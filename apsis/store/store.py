@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 class SqliteStore:
     """Keeps everything in `apsis.db` in the state directory, and large outputs in files beside it.
 
-    Opening raises StoreError if another server has the directory, or the file is not ours or of a newer version.
+    Opening raises InUse if another server has the directory, BadRequest if it cannot be used, StoreError if the file
+    is not ours, or of a newer version.
     """
 
     def __init__(self, state_dir: Path) -> None:

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from apsis.domain.errors import BadArgs, BindError, IllegalTransition, NotFound
+from apsis.domain.errors import BadArgs, BadRequest, BindError, IllegalTransition, NotFound
 from apsis.domain.events import Failed, Succeeded
 from apsis.domain.program import Process, Stop, Timeout
 from apsis.domain.state import State
 from apsis.lib.clock import settle
-from tests.support.jobs import depends_on, every, job, job_set
+from tests.support.jobs import EPOCH, depends_on, every, job, job_set
 from tests.support.world import World, play
 
 
@@ -193,5 +193,42 @@ def test_illegal_and_unknown_requests_are_refused():
             await world.engine.run_job("tick", {"data": "24"}, who="ada")
         with pytest.raises(BindError, match="'dat' is undefined"):
             await world.engine.run_job("broken", {}, who="ada")
+
+    play(story)
+
+
+def test_a_job_given_by_value_runs_and_runs_again():
+    async def story(world: World) -> None:
+        await world.start()
+        run = await world.engine.run_inline({"params": "n", "program": {"type": "no-op"}}, {"n": "1"}, who="ada")
+        assert (run.job_id, run.adhoc, run.path, run.revision) == ("adhoc", True, None, None)
+        await settle()
+        again = await world.engine.rerun(run.run_id, who="ada")
+        await settle()
+        assert [world.store.runs[r.run_id].state for r in (run, again)] == [State.SUCCESS] * 2
+
+    play(story)
+
+
+def test_a_job_given_by_value_cannot_pose_as_another_or_wait_for_what_is_not_there():
+    async def story(world: World) -> None:
+        await world.start()
+        await world.apply(job_set(job("tick")))
+        with pytest.raises(BadRequest, match="'tick' is a job of the repository"):
+            await world.engine.run_inline({"job_id": "tick", "program": {"type": "no-op"}}, {}, who="ada")
+        waits = {"program": {"type": "no-op"}, "condition": {"type": "dependency", "job_id": "tik"}}
+        with pytest.raises(NotFound, match="no job 'tik'"):
+            await world.engine.run_inline(waits, {}, who="ada")
+        assert world.runs() == []
+
+    play(story)
+
+
+def test_a_time_that_nobody_lives_to_see_is_refused():
+    async def story(world: World) -> None:
+        await world.start()
+        await world.apply(job_set(job("tick")))
+        with pytest.raises(BadRequest, match="too far away"):
+            await world.engine.run_job("tick", {}, who="ada", schedule_time=EPOCH.add(hours=24 * 365 * 200))
 
     play(story)

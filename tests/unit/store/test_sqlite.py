@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from apsis.domain.args import Args
-from apsis.domain.errors import BadRequest, StoreError
+from apsis.domain.errors import BadRequest, InUse, StoreError
 from apsis.domain.finding import Finding
 from apsis.domain.job import Bound
 from apsis.domain.jobset import Difference
@@ -210,7 +210,7 @@ def test_the_last_good_snapshot_and_every_verdict_are_kept(store):
 
 
 def test_a_second_server_on_the_same_directory_is_refused_and_told_who_has_it(store, tmp_path):
-    with pytest.raises(StoreError, match=f"in use by another Apsis server, process {os.getpid()}"):
+    with pytest.raises(InUse, match=f"in use by another Apsis server, process {os.getpid()}"):
         SqliteStore(tmp_path)
 
 
@@ -223,7 +223,7 @@ def test_the_lock_goes_with_a_killed_server(tmp_path):
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(StoreError, match=str(process.pid)):
+        with pytest.raises(InUse, match=str(process.pid)):
             SqliteStore(tmp_path)
         process.send_signal(signal.SIGKILL)
     SqliteStore(tmp_path).close()

@@ -1,0 +1,87 @@
+"""What `apsis serve` is told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apsis.domain.errors import BadRequest
+from apsis.service.config import Config, ConfigFile, make_config, read_config_file
+
+NOTHING: dict[str, Any] = {
+    "repos": [],
+    "branch": None,
+    "poll": None,
+    "state": None,
+    "bind": None,
+    "allow_hosts": [],
+    "insecure": False,
+}
+
+
+def config_of(file: ConfigFile | None = None, **options: Any) -> Config:
+    return make_config(file or ConfigFile(state="/s"), **{**NOTHING, **options})
+
+
+def test_the_defaults_are_loopback_and_five_seconds() -> None:
+    config = config_of()
+    assert (config.host, config.port, config.poll_s, config.state) == ("127.0.0.1", 5050, 5.0, Path("/s"))
+
+
+def test_options_win_over_the_file() -> None:
+    file = ConfigFile(state="/s", repos=["a"], poll="1m", bind="127.0.0.1:1", branch="main")
+    assert config_of(file).poll_s == 60
+    config = config_of(file, repos=["b"], poll="2s", bind="[::1]:7", state=Path("/t"), branch="next")
+    assert (config.repos, config.poll_s, config.host, config.port) == (("b",), 2.0, "::1", 7)
+    assert (config.state, config.branch) == (Path("/t"), "next")
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0:5050", "apsis.example.com:80", "[::]:5050"])
+def test_an_address_that_others_can_reach_must_be_asked_for(bind: str) -> None:
+    with pytest.raises(BadRequest, match="no users and passwords"):
+        config_of(bind=bind)
+    assert config_of(bind=bind, insecure=True).port in (80, 5050)
+
+
+def test_a_bound_name_is_a_name_of_the_server_but_not_every_address() -> None:
+    assert config_of(bind="apsis.example.com:80", insecure=True).allow_hosts == {"apsis.example.com"}
+    assert config_of(bind="0.0.0.0:80", insecure=True, allow_hosts=["a.example"]).allow_hosts == {"a.example"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"bind": "here"}, "HOST:PORT"),
+        ({"bind": "127.0.0.1:99999"}, "HOST:PORT"),
+        ({"poll": "soon"}, "--poll 'soon'"),
+        ({"poll": "0s"}, "too often"),
+    ],
+)
+def test_what_cannot_be_is_named(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        config_of(**options)
+
+
+def test_no_state_directory_is_an_error_that_says_how_to_give_one() -> None:
+    with pytest.raises(BadRequest) as caught:
+        config_of(ConfigFile())
+    assert "--state DIR" in (caught.value.help or "")
+
+
+def test_a_configuration_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "apsis-server.yaml"
+    path.write_text("state: /var/lib/apsis\nrepos: [file:///r.git]\npoll: 10s\ninsecure: true\n")
+    assert read_config_file(path) == ConfigFile(
+        state="/var/lib/apsis", repos=["file:///r.git"], poll="10s", insecure=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("state: /s\nstat: x\n", ":2:1: stat"), ("repos: x\n", ":1:"), ("a: [\n", ":2:1"), ("a: 1\na: 2\n", ":2:1")],
+)
+def test_a_broken_configuration_file_names_the_place(tmp_path: Path, text: str, place: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(BadRequest, match=f"{path}{place}"):
+        read_config_file(path)
