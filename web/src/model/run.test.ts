@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { elapsedMs, endedAt, lateMs, startedAt } from './run'
+import { elapsedMs, endedAt, lateMs, startedAt, waitingFor } from './run'
 import { aRun } from './run.factory'
 import { isFinal, LOOKS, STATES } from './state'
 
@@ -25,6 +25,23 @@ describe('the times of a run', () => {
     expect(lateMs(aRun({ state: 'running', scheduleTime: 1_000, times: { running: 1_200 } }), 5_000)).toBe(200)
     expect(lateMs(aRun({ state: 'skipped', scheduleTime: 1_000 }), 5_000)).toBe(0)
     expect(lateMs(aRun({ scheduleTime: 9_000 }), 5_000)).toBe(0)
+  })
+})
+
+describe('what a run waits for', () => {
+  const conditions = [
+    { text: 'a', holds: true },
+    { text: 'b', holds: false },
+    { text: 'c', holds: null },
+  ]
+  const details = { program: null, conditions, meta: {}, outputLength: 0, operations: [] }
+
+  it('is its first condition that does not hold', () => {
+    expect(waitingFor({ ...aRun({ state: 'waiting' }), ...details })).toBe('b')
+  })
+
+  it('is nothing once it waits no more', () => {
+    expect(waitingFor({ ...aRun({ state: 'running' }), ...details })).toBeNull()
   })
 })
 

@@ -47,6 +47,11 @@ export interface LogEntry {
 export const OPERATIONS = ['start', 'skip', 'stop', 'rerun', 'mark'] as const
 export type Operation = (typeof OPERATIONS)[number]
 
+/** What a waiting run waits for: its first condition that does not hold; null when it does not wait. */
+export function waitingFor(run: RunDetail): string | null {
+  return run.state === 'waiting' ? (run.conditions.find(({ holds }) => holds !== true)?.text ?? null) : null
+}
+
 export function startedAt(run: Run): number | null {
   return run.times.running ?? run.times.starting ?? null
 }
