@@ -24,5 +24,5 @@ class Figure:
         sign = "≥" if self.at_least else "≤"
         met = "met" if self.met else "MISSED"
         figure = f"{self.value:,.3g} {self.unit}" if self.value < 100 else f"{self.value:,.0f} {self.unit}"
-        cells = (self.name, self.work, figure, f"{sign} {self.target:,g}", f"{self.ratio:.2f}", self.limit, met)
+        cells = (self.name, self.work, figure, f"{sign} {self.target:,g}", f"{self.ratio:.3g}", self.limit, met)
         return f"| {' | '.join(cells)} |"

@@ -32,7 +32,8 @@ def measure() -> list[Figure]:
             )
             until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(due + 1))
             unfinished = {"state": UNFINISHED, "until": until, "limit": 1}
-            eventually(lambda: not server.get("/runs", **unfinished)["runs"], "the runs", 60)
+            eventually(lambda: server.get("/runs", **unfinished)["runs"], "the coming runs")
+            eventually(lambda: not server.get("/runs", **unfinished)["runs"], "the end of the runs", 60)
             runs = server.runs(state="success")
             assert len(runs) == RUNS
     ends = sorted(_seconds(run["timestamps"]["success"]) - _seconds(run["schedule_time"]) for run in runs)

@@ -52,8 +52,8 @@ from apsis.lib.instant import EPOCH
 from apsis.lib.seam import Failure, attempt
 from apsis.lib.suggest import near
 
-MOST_WORK: Final = 240
-"""What one turn takes of what is due, in steps of a run: some 10 to 20 ms of deciding, so that neither a long catch-up
+MOST_WORK: Final = 120
+"""What one turn takes of what is due, in steps of a run: some 10 ms of deciding, so that neither a long catch-up
 nor a commit of many jobs holds the event loop."""
 
 PLAN_WORK: Final = 20

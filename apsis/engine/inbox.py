@@ -9,7 +9,7 @@ from apsis.engine.messages import Envelope, Message, Result
 MOST_QUEUED: Final = 10_000
 """Messages that may wait; who would send more waits itself. Some megabytes at most."""
 
-MOST_IN_A_TURN: Final = 1_000
+MOST_IN_A_TURN: Final = 200
 """Messages that one turn takes, so that deciding holds the event loop for some 20 ms at most."""
 
 
