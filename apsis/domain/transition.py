@@ -111,14 +111,15 @@ def decide(run: Run, event: Event, now: Instant) -> tuple[Run, list[Instruction]
         state = event.state
     if isinstance(event, MarkAsked) and state is run.state:
         raise IllegalTransition(run.run_id, run.state, f"be marked {state} again")
-    if isinstance(event, Succeeded) and run.timed_out:
+    late = run.timed_out and isinstance(event, Succeeded | Failed)
+    if late:
         state = FAILURE
     entered = state is not run.state
     after = replace(
         run,
         state=state,
         timestamps={**run.timestamps, state: now} if entered else run.timestamps,
-        message=event.message,
+        message=f"timed out: {event.message}" if late else event.message,
         log_length=run.log_length + 1,
         bound=_bound(run, event),
         timed_out=run.timed_out or isinstance(event, TimedOut),

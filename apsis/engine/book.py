@@ -273,7 +273,7 @@ class Book:
         after, instructions = decide(run, event, turn.now)
         meta = event.meta if isinstance(event, Started | Succeeded | Failed | Broke) else None
         output = event.output if isinstance(event, Succeeded | Failed | Broke) else None
-        entry = LogEntry(after.log_length, turn.now, after.state, event.message, who)
+        entry = LogEntry(after.log_length, turn.now, after.state, after.message or "", who)
         self.view.put(after)
         turn.save(after, entry, meta=meta, output=output)
         if after.state is not run.state:

@@ -91,7 +91,9 @@ def test_every_unfinished_state_past_scheduled_is_taken_up_after_a_restart():
 
 def test_a_program_that_timed_out_fails_even_if_it_ends_well():
     late = replace(run_in(State.STOPPING), timed_out=True)
-    assert decide(late, Succeeded(), EPOCH)[0].state is State.FAILURE
+    ended = decide(late, Succeeded("exit code 0"), EPOCH)[0]
+    assert (ended.state, ended.message) == (State.FAILURE, "timed out: exit code 0")
+    assert decide(ended, MarkAsked("ada", State.SUCCESS), EPOCH)[0].message == "asked to mark success"
 
 
 def test_a_reattached_program_keeps_the_time_it_started_at():
