@@ -106,7 +106,7 @@ def npm(web: Path, *arguments: str) -> None:
     except OSError as error:
         raise WebBuildError(step, str(error)) from error
     if done.returncode != 0:
-        raise WebBuildError(f"{step}` (exit status {done.returncode})`", done.stdout[-OUTPUT_SHOWN:])
+        raise WebBuildError(step, f"{done.stdout[-OUTPUT_SHOWN:]}\nexit status {done.returncode}")
 
 
 def npm_command(*arguments: str) -> tuple[list[str], dict[str, str]]:
