@@ -93,7 +93,7 @@ def npm(web: Path, *arguments: str) -> None:
         done = subprocess.run(
             argv,
             cwd=web,
-            env=env,
+            env={**env, "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
