@@ -5,6 +5,7 @@ files are newer than everything they are built from.
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 OUTPUT = Path("apsis/api/static")
 NOT_SOURCE = {"node_modules", "dist", "coverage"}
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # rolldown draws its excerpts in colour, NO_COLOR or not
 OUTPUT_SHOWN = 8_000  # characters of npm's output in an error: its reason stands at the end
 
 
@@ -93,7 +95,7 @@ def npm(web: Path, *arguments: str) -> None:
         done = subprocess.run(
             argv,
             cwd=web,
-            env={**env, "NO_COLOR": "1"},
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -106,7 +108,8 @@ def npm(web: Path, *arguments: str) -> None:
     except OSError as error:
         raise WebBuildError(step, str(error)) from error
     if done.returncode != 0:
-        raise WebBuildError(step, f"{done.stdout[-OUTPUT_SHOWN:]}\nexit status {done.returncode}")
+        said = COLOUR.sub("", done.stdout)[-OUTPUT_SHOWN:]
+        raise WebBuildError(step, f"{said}\nexit status {done.returncode}")
 
 
 def npm_command(*arguments: str) -> tuple[list[str], dict[str, str]]:
