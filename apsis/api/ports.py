@@ -25,6 +25,11 @@ class Engine(Protocol):
         """The applied jobs of all repositories, by id."""
         ...
 
+    @property
+    def failing(self) -> str | None:
+        """Why the database refuses to take what happens; None: it takes it."""
+        ...
+
     async def run_job(
         self,
         job_id: str,

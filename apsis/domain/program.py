@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from apsis.domain.state import State
-
 Outcome = Literal["success", "failure", "error"]
 
 
@@ -66,9 +64,3 @@ class Shell:
 
 
 Program = NoOp | Process | Shell
-
-OUTCOME_STATE: dict[Outcome, State] = {
-    "success": State.SUCCESS,
-    "failure": State.FAILURE,
-    "error": State.ERROR,
-}

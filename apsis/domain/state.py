@@ -24,4 +24,3 @@ class State(StrEnum):
 
 
 FINISHED: Final = frozenset({State.SUCCESS, State.FAILURE, State.ERROR, State.SKIPPED})
-UNFINISHED: Final = frozenset(State) - FINISHED

@@ -23,9 +23,6 @@ CONNECT_TIMEOUT_S: Final = 15
 STALLED_S: Final = 30
 """http: a peer that sends less than 1 byte a second for so long is dead."""
 
-LOCAL_TIMEOUT_S: Final = 60.0
-"""What stays on this machine takes milliseconds; longer than this is a dead disk."""
-
 _CONFIG: Final = """\
 [remote "origin"]
 \turl = "{url}"

@@ -164,7 +164,6 @@ class Dependency(Written):
 
 
 Condition = Dependency
-CONDITION_TYPES: Final = ("dependency",)
 
 # -- files -------------------------------------------------------------------------------------------------------
 

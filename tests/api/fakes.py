@@ -181,6 +181,7 @@ class FakeEngine:
         self.store = store
         self.hub = hub
         self.made = 0
+        self.failing: str | None = None
 
     def add(self, run: Run) -> Run:
         self.store.runs[run.run_id] = run

@@ -3,8 +3,10 @@
 import base64
 import json
 import socket
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -167,3 +169,19 @@ def test_an_inline_job_runs(live):
     run_id = live.post("/runs", {"job": {"program": {"type": "shell", "command": "echo inline"}}})["run_id"]
     eventually(lambda: live.get(f"/runs/{run_id}")["state"] == "success")
     assert live.output(run_id) == b"inline\n"
+
+
+def test_a_database_that_somebody_holds_is_told_and_loses_nothing(own_live):
+    health = f"{own_live.url}/healthz"
+    with closing(sqlite3.connect(own_live.state / "apsis.db", isolation_level=None)) as foreign:
+        foreign.execute("begin immediate")
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(own_live.post, "/runs", {"job_id": "noop"})
+            answer = eventually(lambda: (a := httpx.get(health)).status_code == 503 and a, "the failing health")
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert (answer.json()["code"], "locked" in answer.json()["detail"]) == ("store_error", True)
+            assert not asked.done()
+            foreign.execute("rollback")
+            run_id = asked.result(PATIENCE_S)["run_id"]
+    eventually(lambda: own_live.get(f"/runs/{run_id}")["state"] == "success", "the run")
+    assert httpx.get(health).json()["status"] == "ok"
