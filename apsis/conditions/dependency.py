@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from apsis.domain.args import Args
-from apsis.domain.condition import Ends, Holds, Instance, StatesOf, Verdict, Waits
+from apsis.domain.condition import Cap, Ends, Facts, Holds, Instance, OnTimeout, Polling, Read, Verdict, Waits
 from apsis.domain.events import Ended, MarkAsked
 from apsis.domain.state import FINISHED, State
 from apsis.domain.transition import AFTER
@@ -24,6 +24,8 @@ class Dependency:
     args: Mapping[str, str] = field(default_factory=dict)
     states: tuple[State, ...] = (State.SUCCESS,)
     exist: bool | tuple[State, ...] = False
+    timeout_s: float | None = None
+    on_timeout: OnTimeout = "error"
     type: Literal["dependency"] = "dependency"
 
     @property
@@ -32,13 +34,23 @@ class Dependency:
         return Instance(self.job_id, Args(self.args))
 
     @property
-    def reads(self) -> tuple[Instance, ...]:
-        """The one instance."""
-        return (self.instance,)
+    def reads(self) -> tuple[Read, ...]:
+        """The one instance; a run that leaves the last needed state enters some other."""
+        return (Read(self.instance, frozenset(State) if self.exist else frozenset(self.states)),)
 
-    def verdict(self, states_of: StatesOf) -> Verdict:
+    @property
+    def cap(self) -> Cap | None:
+        """It is no limit."""
+        return None
+
+    @property
+    def polling(self) -> Polling | None:
+        """It asks nobody outside."""
+        return None
+
+    def verdict(self, facts: Facts) -> Verdict:
         """Hold, wait, or end as error where nothing that exists could fulfil it."""
-        found = states_of(self.instance)
+        found = facts.states_of(self.instance)
         if not found.isdisjoint(self.states):
             return Holds()
         needed = self._needed()

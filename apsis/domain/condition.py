@@ -1,8 +1,7 @@
 """What the engine needs of a condition: what it reads, and its verdict on that."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from apsis.domain.args import Args
 from apsis.domain.state import State
@@ -36,21 +35,89 @@ class Ends:
 
 
 Verdict = Holds | Waits | Ends
+OnTimeout = Literal["error", "skip", "fail"]
 
-StatesOf = Callable[[Instance], frozenset[State]]
-"""The states in which an instance has at least one run, ever, archived and finished ones included."""
+
+class Read(NamedTuple):
+    """The verdict depends on the runs of an instance, ever; it may change when one of them enters one of `states`."""
+
+    instance: Instance
+    states: frozenset[State]
+
+
+class Cap(NamedTuple):
+    """Fewer than `most` runs of the instance may be starting, running or stopping; the engine queues who must wait."""
+
+    instance: Instance
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a probe of the world outside found. `value` says what it saw: `exit code 1`, `404 Not Found`, `no file`.
+
+    `broken`: it could not be asked; asked again, ever more seldom.
+    """
+
+    holds: bool
+    value: str
+    broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """How often, in seconds, a probe is asked, and how long one answer may take."""
+
+    every_s: float
+    timeout_s: float = 30.0
+
+
+class Facts(Protocol):
+    """What a condition may look at while it judges."""
+
+    def states_of(self, instance: Instance) -> frozenset[State]:
+        """Return the states in which an instance of `reads` has a run, ever, archived and finished ones included."""
+        ...
+
+    def others(self, instance: Instance, states: frozenset[State]) -> int:
+        """Return how many unfinished runs of the instance, the asking one not counted, are in one of `states`."""
+        ...
+
+    def answer(self) -> Answer | None:
+        """Return the newest answer of the condition's probe; None: not asked yet."""
+        ...
 
 
 class Condition(Protocol):
     """A bound condition of a run. Kinds stand in `apsis.conditions`, one file each."""
 
     @property
-    def reads(self) -> tuple[Instance, ...]:
-        """The instances whose runs the verdict depends on; it is asked again when one of them changes."""
+    def reads(self) -> tuple[Read, ...]:
+        """What of the past and present the verdict depends on; it is asked again when that may have changed."""
         ...
 
-    def verdict(self, states_of: StatesOf) -> Verdict:
-        """Judge; only the instances of `reads` may be asked for."""
+    @property
+    def cap(self) -> Cap | None:
+        """A limit on running instances that the condition is; None for other kinds."""
+        ...
+
+    @property
+    def polling(self) -> Polling | None:
+        """How the world outside is asked; None if it is not."""
+        ...
+
+    @property
+    def timeout_s(self) -> float | None:
+        """How long the run may wait for this condition, in seconds; None: as long as for others."""
+        ...
+
+    @property
+    def on_timeout(self) -> OnTimeout:
+        """What becomes of the run when `timeout_s` is over."""
+        ...
+
+    def verdict(self, facts: Facts) -> Verdict:
+        """Judge, by the facts alone."""
         ...
 
     def describe(self) -> str:

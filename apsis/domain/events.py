@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apsis.domain.action import DeadlineKind
 from apsis.domain.job import Bound
 from apsis.domain.run import Output
 from apsis.domain.state import State
@@ -89,6 +90,28 @@ class GraceElapsed:
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """Its time passed while nobody was there, and its schedule does not make up for that."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineMissed:
+    """The run is late. It goes on; who wants to know is told."""
+
+    kind: DeadlineKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something about the run that changes nothing but its log."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartAsked:
     """A person wants the run to start now. `bound` is given for a run that was not due yet."""
 
@@ -143,7 +166,8 @@ class MarkAsked:
 
 
 ProgramEvent = Started | Succeeded | Failed | Broke
-Event = Due | Ready | Ended | ProgramEvent | TimedOut | GraceElapsed | StartAsked | SkipAsked | StopAsked | MarkAsked
+Asked = StartAsked | SkipAsked | StopAsked | MarkAsked
+Event = Due | Ready | Ended | ProgramEvent | TimedOut | GraceElapsed | Missed | DeadlineMissed | Noted | Asked
 
 
 def _asked(what: str, reason: str | None) -> str:

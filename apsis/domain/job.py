@@ -6,8 +6,10 @@ from typing import Protocol
 
 from whenever import Instant
 
+from apsis.domain.action import Action
 from apsis.domain.args import Args
 from apsis.domain.condition import Condition
+from apsis.domain.policy import Deadlines, Limits, Pool, Retry
 from apsis.domain.program import Program
 from apsis.domain.schedule import Occurrence, Schedule
 
@@ -25,10 +27,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A job's program and conditions for one run's args: what will really happen."""
+    """All of a job that was filled in for one run's args: what will really happen, whatever becomes of the job."""
 
     program: Program
     conditions: tuple[Condition, ...] = ()
+    actions: tuple[Action, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    retry: Retry | None = None
+    pools: tuple[Pool, ...] = ()
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
 
 class Template(Protocol):
@@ -49,8 +56,17 @@ class Template(Protocol):
         """The schedules as written, for showing; as many as the job has, in the same order."""
         ...
 
+    @property
+    def actions(self) -> tuple[Mapping[str, object], ...]:
+        """The actions as written, those of the repository's settings included, for showing."""
+        ...
+
     def bind(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Bound:
         """Fill in the templates; raise BindError, naming the place, if one does not give what it must."""
+        ...
+
+    def bind_actions(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> tuple[Action, ...]:
+        """Fill in the actions alone, for a run that cannot be bound; raise BindError."""
         ...
 
 

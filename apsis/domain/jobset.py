@@ -17,12 +17,16 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class JobSet:
-    """What a revision says: jobs by id, and the files they were loaded from (`apsis.yaml` too), by path."""
+    """What a revision says: jobs by id, and the files they were loaded from (`apsis.yaml` too), by path.
+
+    `pools` has the sizes of the repository's pools, by the name that `Pool.name` has.
+    """
 
     repo: str
     revision: Revision
     jobs: Mapping[str, Job]
     files: Mapping[str, File] = field(default_factory=dict)
+    pools: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

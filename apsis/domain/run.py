@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from whenever import Instant
 
+from apsis.domain.action import DeadlineKind
 from apsis.domain.args import Args
 from apsis.domain.condition import Instance
 from apsis.domain.job import Bound, Job
@@ -18,9 +19,10 @@ from apsis.lib.instant import to_ms
 class Run:
     """One execution of an instance.
 
-    `schedule_time` is when it is due; `nominal_time` is the `schedule_time` that its templates see, which differs
-    in a rerun. `bound` is None until it falls due (an ad hoc run is bound when asked for). `timestamps` are when it
-    last entered each state.
+    `schedule_time` is what it is for; it is due then, or at `due`, if its schedule has jitter or it is tried again.
+    `nominal_time` is the `schedule_time` that its templates see, which differs in a rerun. `bound` is None until it
+    falls due (an ad hoc run is bound when asked for). `timestamps` are when it last entered each state. `breached`
+    are the kinds of deadlines that it has missed.
     """
 
     run_id: str
@@ -43,6 +45,13 @@ class Run:
     timed_out: bool = False
     message: str | None = None
     log_length: int = 0
+    due: Instant | None = None
+    breached: tuple[DeadlineKind, ...] = ()
+
+    @property
+    def due_at(self) -> Instant:
+        """When it is to start."""
+        return self.schedule_time if self.due is None else self.due
 
     @property
     def instance(self) -> Instance:
@@ -52,7 +61,7 @@ class Run:
     @property
     def expected(self) -> bool:
         """Whether it only exists because a schedule says so; a commit may withdraw it."""
-        return not self.adhoc and self.state is State.SCHEDULED
+        return not self.adhoc and self.state is State.SCHEDULED and self.attempt == 1
 
     def of_job(self, job: Job) -> "Run":
         """Return the run as the job makes it now: labels, and where it is written (None for a job given by value)."""
@@ -91,6 +100,11 @@ def scheduled_run_id(job_id: str, args: Args, schedule_time: Instant) -> str:
     """Return the id of the one run that an instance may have for a schedule time, the same after every restart."""
     text = f"{job_id}\0{args.canonical}\0{to_ms(schedule_time)}"
     return run_id_of(hashlib.sha256(text.encode()).digest())
+
+
+def share_of(run_id: str, what: str) -> float:
+    """Return a number from 0 up to 1 that is the same whenever asked for: jitter must not be rolled again."""
+    return int.from_bytes(hashlib.sha256(f"{run_id}\0{what}".encode()).digest()[:6], "big") / (1 << 48)
 
 
 def run_id_of(noise: bytes) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 from whenever import Instant
 
 from apsis.domain.args import Args
+from apsis.domain.policy import CatchUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,16 @@ class Schedule(Protocol):
     @property
     def provided(self) -> frozenset[str]:
         """The names that every occurrence provides."""
+        ...
+
+    @property
+    def jitter_ms(self) -> int:
+        """How much later than its time, at most, a run of the schedule becomes due, in milliseconds."""
+        ...
+
+    @property
+    def catch_up(self) -> CatchUp:
+        """What becomes of times that passed while the server was down or the clock jumped."""
         ...
 
     def between(self, start: Instant, end: Instant) -> Iterator[Occurrence]:

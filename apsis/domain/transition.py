@@ -4,17 +4,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from whenever import Instant
+from whenever import Instant, TimeDelta
 
 from apsis.domain.errors import IllegalTransition
 from apsis.domain.events import (
     Broke,
+    DeadlineMissed,
     Due,
     Ended,
     Event,
     Failed,
     GraceElapsed,
     MarkAsked,
+    Missed,
+    Noted,
     Ready,
     SkipAsked,
     StartAsked,
@@ -32,8 +35,10 @@ from apsis.domain.instructions import (
     StopProgram,
 )
 from apsis.domain.job import Bound
+from apsis.domain.retrying import pause_before_next
 from apsis.domain.run import Run
-from apsis.domain.state import State
+from apsis.domain.state import FINISHED, State
+from apsis.lib.duration import format_duration
 
 SCHEDULED, WAITING, STARTING, RUNNING, STOPPING = (
     State.SCHEDULED,
@@ -46,7 +51,7 @@ SUCCESS, FAILURE, ERROR, SKIPPED = State.SUCCESS, State.FAILURE, State.ERROR, St
 
 # A missing key is an illegal event; None stands for the state that the event names itself.
 AFTER: Final[Mapping[State, Mapping[type[Event], State | None]]] = {
-    SCHEDULED: {Due: WAITING, StartAsked: WAITING, SkipAsked: SKIPPED, Broke: ERROR},
+    SCHEDULED: {Due: WAITING, StartAsked: WAITING, SkipAsked: SKIPPED, Missed: SKIPPED, Broke: ERROR},
     WAITING: {Ready: STARTING, StartAsked: STARTING, SkipAsked: SKIPPED, Ended: None, Broke: ERROR},
     STARTING: {Started: RUNNING, Succeeded: SUCCESS, Failed: FAILURE, StopAsked: STOPPING, Broke: ERROR},
     RUNNING: {
@@ -68,6 +73,12 @@ AFTER: Final[Mapping[State, Mapping[type[Event], State | None]]] = {
     FAILURE: {MarkAsked: None},
     ERROR: {MarkAsked: None},
     SKIPPED: {MarkAsked: None},
+}
+
+# What changes nothing but the run's log, in any state; a finished run is late no more.
+BESIDE: Final[Mapping[type[Event], frozenset[State]]] = {
+    Noted: frozenset(State),
+    DeadlineMissed: frozenset(State) - FINISHED,
 }
 
 Make = Callable[[str], Instruction]
@@ -100,8 +111,11 @@ ASKED: Final[Mapping[type[Event], str]] = {
 def decide(run: Run, event: Event, now: Instant) -> tuple[Run, list[Instruction]]:
     """Return `run` as it is after `event`, and what must now be done about it.
 
+    A failure with attempts left leads back to `scheduled`: the same run, its next attempt, due after a pause.
     Raises IllegalTransition if a run in this state does not take the event.
     """
+    if run.state in BESIDE.get(type(event), ()):
+        return _beside(run, event), []
     moves = AFTER[run.state]
     if type(event) not in moves:
         raise IllegalTransition(run.run_id, run.state, ASKED.get(type(event), f"take {type(event).__name__}"))
@@ -114,12 +128,15 @@ def decide(run: Run, event: Event, now: Instant) -> tuple[Run, list[Instruction]
     late = run.timed_out and isinstance(event, Succeeded | Failed)
     if late:
         state = FAILURE
+    message = f"timed out: {event.message}" if late else event.message
+    if (pause_s := pause_before_next(run, state, event)) is not None:
+        return _again(run, message, now, pause_s), []
     entered = state is not run.state
     after = replace(
         run,
         state=state,
         timestamps={**run.timestamps, state: now} if entered else run.timestamps,
-        message=f"timed out: {event.message}" if late else event.message,
+        message=message,
         log_length=run.log_length + 1,
         bound=_bound(run, event),
         timed_out=run.timed_out or isinstance(event, TimedOut),
@@ -130,6 +147,27 @@ def decide(run: Run, event: Event, now: Instant) -> tuple[Run, list[Instruction]
     if type(event) in ON_EVENT:
         instructions.append(ON_EVENT[type(event)](run.run_id))
     return after, instructions
+
+
+def _beside(run: Run, event: Event) -> Run:
+    if isinstance(event, DeadlineMissed):
+        return replace(run, breached=(*run.breached, event.kind), log_length=run.log_length + 1)
+    return replace(run, log_length=run.log_length + 1)
+
+
+def _again(run: Run, message: str, now: Instant, pause_s: float) -> Run:
+    assert run.bound is not None and run.bound.retry is not None  # noqa: S101, PT018 - or there were no next attempt
+    attempt, all_ = run.attempt + 1, run.bound.retry.count + 1
+    return replace(
+        run,
+        state=SCHEDULED,
+        attempt=attempt,
+        due=now + TimeDelta(milliseconds=round(pause_s * 1000)),
+        timestamps={**run.timestamps, SCHEDULED: now},
+        message=f"{message}; attempt {attempt} of {all_} in {format_duration(round(pause_s, 3))}",
+        log_length=run.log_length + 1,
+        timed_out=False,
+    )
 
 
 def operations(run: Run) -> tuple[str, ...]:

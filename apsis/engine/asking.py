@@ -86,6 +86,7 @@ def _check_time(time: Instant, now: Instant) -> None:
 def _check_reads(book: Book, bound: Bound) -> None:
     """No check has seen an inline job: one that waits for a job that is not there would wait for ever."""
     for condition in bound.conditions:
-        for instance in condition.reads:
-            if instance.job_id not in book.view.jobs:
-                raise NotFound("job", instance.job_id, near(instance.job_id, book.view.jobs))
+        for read in condition.reads:
+            job_id = read.instance.job_id
+            if job_id not in book.view.jobs:
+                raise NotFound("job", job_id, near(job_id, book.view.jobs))

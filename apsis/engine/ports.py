@@ -6,10 +6,12 @@ from typing import Protocol
 
 from whenever import Instant
 
-from apsis.domain.condition import Instance
+from apsis.domain.action import Delivery
+from apsis.domain.condition import Answer, Condition, Instance
 from apsis.domain.events import Meta, ProgramEvent
 from apsis.domain.finding import Finding
 from apsis.domain.jobset import Difference, JobSet
+from apsis.domain.missed import Missed
 from apsis.domain.run import LogEntry, Output, Run
 from apsis.domain.state import State
 
@@ -63,7 +65,33 @@ class SaveApplied:
     at: Instant
 
 
-Change = SaveRun | WithdrawRun | SavePlanned | SaveHandled | SaveApplied
+@dataclass(frozen=True, slots=True)
+class SaveDelivery:
+    """A message is to be delivered; it stays until it is settled."""
+
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class SettleDelivery:
+    """A try to deliver a message is over. With `retry_at` another comes then; without, the message is done with.
+
+    `error` is why it failed, None if it was delivered; both are counted, by the message's type.
+    """
+
+    key: str
+    error: str | None
+    retry_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveMissed:
+    """Times of one of a job's schedules passed while nobody was there, and get no runs."""
+
+    missed: Missed
+
+
+Change = SaveRun | WithdrawRun | SavePlanned | SaveHandled | SaveApplied | SaveDelivery | SettleDelivery | SaveMissed
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +125,10 @@ class Store(Protocol):
         """Return the final states in which the instance has at least one run."""
         ...
 
+    async def usual_duration(self, job_id: str) -> float | None:
+        """Return the median of the seconds that the job's newest successful runs took; None: there are too few."""
+        ...
+
     async def restore(self, now: Instant) -> Restored:
         """Return what an earlier server left at `now`. A row that cannot be read is reported and left alone."""
         ...
@@ -126,6 +158,22 @@ class Programs(Protocol):
 
     async def kill(self, run: Run) -> None:
         """End the program at once."""
+        ...
+
+
+class Probes(Protocol):
+    """How conditions ask the world outside."""
+
+    async def ask(self, run: Run, condition: Condition) -> Answer:
+        """Ask for one of the run's conditions with `polling`; never raises, a failure is a broken answer."""
+        ...
+
+
+class Outbox(Protocol):
+    """Who delivers what the store holds to be delivered; each try is reported to the engine."""
+
+    def ring(self) -> None:
+        """Look what is there to be delivered; never blocks."""
         ...
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from apsis.domain.condition import Condition, Holds, Instance, Verdict
+from apsis.domain.condition import Answer, Condition, Holds, Instance, Verdict
 from apsis.domain.run import Run
 from apsis.domain.state import State
 from apsis.engine.messages import LookUp
@@ -50,7 +50,7 @@ class Waiting:
         conditions = run.bound.conditions
         self._entries[run.run_id] = Entry(conditions, [None] * len(conditions))
         unknown: list[LookUp] = []
-        for instance in dict.fromkeys(i for c in conditions for i in c.reads):
+        for instance in dict.fromkeys(r.instance for c in conditions for r in c.reads):
             watched = self._watched.get(instance)
             if watched is None:
                 watched = self._watched[instance] = Watched()
@@ -63,7 +63,7 @@ class Waiting:
         entry = self._entries.pop(run_id, None)
         if entry is None:
             return
-        for instance in dict.fromkeys(i for c in entry.conditions for i in c.reads):
+        for instance in dict.fromkeys(r.instance for c in entry.conditions for r in c.reads):
             watched = self._watched[instance]
             watched.run_ids.discard(run_id)
             if not watched.run_ids:
@@ -100,9 +100,9 @@ class Waiting:
         """Ask the run's conditions in order, up to the first that does not hold; None: the store has yet to answer."""
         entry = self._entries[run_id]
         for index, condition in enumerate(entry.conditions):
-            if any(self._watched[instance].finished is None for instance in condition.reads):
+            if any(self._watched[read.instance].finished is None for read in condition.reads):
                 return None
-            verdict = condition.verdict(self._states_of)
+            verdict = condition.verdict(_Facts(self._view, self._watched))
             entry.verdicts[index] = verdict
             if not isinstance(verdict, Holds):
                 return verdict
@@ -113,5 +113,17 @@ class Waiting:
         entry = self._entries.get(run_id)
         return list(zip(entry.conditions, entry.verdicts, strict=True)) if entry is not None else []
 
-    def _states_of(self, instance: Instance) -> frozenset[State]:
-        return self._view.states(instance) | (self._watched[instance].finished or frozenset())
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    view: View
+    watched: dict[Instance, Watched]
+
+    def states_of(self, instance: Instance) -> frozenset[State]:
+        return self.view.states(instance) | (self.watched[instance].finished or frozenset())
+
+    def others(self, instance: Instance, states: frozenset[State]) -> int:  # noqa: ARG002 - next commit
+        return 0
+
+    def answer(self) -> Answer | None:
+        return None

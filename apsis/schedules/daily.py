@@ -7,6 +7,7 @@ from typing import Final
 from whenever import Date, Instant, Time
 
 from apsis.domain.args import NO_ARGS, Args
+from apsis.domain.policy import ALWAYS, CatchUp
 from apsis.domain.schedule import Occurrence
 from apsis.schedules import provide, zone
 from apsis.schedules.calendar import ALL, Calendar
@@ -29,6 +30,8 @@ class Daily:
     cal_shift: int = 0
     enabled: bool = True
     args: Args = NO_ARGS
+    jitter_ms: int = 0
+    catch_up: CatchUp = ALWAYS
 
     @property
     def provided(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ from typing import Final
 from whenever import Instant
 
 from apsis.domain.args import NO_ARGS, Args
+from apsis.domain.policy import ALWAYS, CatchUp
 from apsis.domain.schedule import Occurrence
 from apsis.lib.duration import format_duration
 from apsis.lib.instant import from_ms, to_ms
@@ -23,6 +24,8 @@ class Interval:
     phase_ms: int = 0
     enabled: bool = True
     args: Args = NO_ARGS
+    jitter_ms: int = 0
+    catch_up: CatchUp = ALWAYS
 
     @property
     def provided(self) -> frozenset[str]:

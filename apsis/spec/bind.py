@@ -8,6 +8,7 @@ from whenever import Instant
 
 from apsis.conditions.dependency import Dependency
 from apsis.domain import program
+from apsis.domain.action import Action
 from apsis.domain.args import Args
 from apsis.domain.errors import BindError
 from apsis.domain.job import Bound
@@ -48,6 +49,11 @@ class JobTemplate:
         return tuple(listed(self.written.get("condition")) or listed(self.written.get("conditions")))
 
     @property
+    def actions(self) -> tuple[Mapping[str, object], ...]:
+        """The actions as written."""
+        return ()
+
+    @property
     def schedules(self) -> tuple[Mapping[str, object], ...]:
         """The schedules as written."""
         return tuple(listed(self.written.get("schedule")))
@@ -60,6 +66,11 @@ class JobTemplate:
             for number, written in enumerate(conditions_of(self.file), 1)
         )
         return Bound(_program(self.file.program, names), tuple(c for c in conditions if c is not None))
+
+    def bind_actions(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> tuple[Action, ...]:
+        """Fill in the actions alone; raise BindError, naming the place."""
+        del job_id, run_id, args, schedule_time
+        return ()
 
     def _dependency(
         self, written: models.Dependency, place: str, names: Mapping[str, object], args: Args

@@ -4,11 +4,24 @@ from collections.abc import Sequence
 
 from whenever import Instant
 
+from apsis.domain.action import Delivery
 from apsis.domain.condition import Instance
 from apsis.domain.errors import StoreError
+from apsis.domain.missed import Missed
 from apsis.domain.run import LogEntry, Output, Run
 from apsis.domain.state import State
-from apsis.engine.ports import Change, Restored, SaveApplied, SaveHandled, SavePlanned, SaveRun, WithdrawRun
+from apsis.engine.ports import (
+    Change,
+    Restored,
+    SaveApplied,
+    SaveDelivery,
+    SaveHandled,
+    SaveMissed,
+    SavePlanned,
+    SaveRun,
+    SettleDelivery,
+    WithdrawRun,
+)
 
 
 class MemoryStore:
@@ -22,6 +35,10 @@ class MemoryStore:
         self.remake: set[str] = set()
         self.applied: list[SaveApplied] = []
         self.handled: Instant | None = None
+        self.deliveries: dict[str, Delivery] = {}
+        self.settled: list[SettleDelivery] = []
+        self.missed: list[Missed] = []
+        self.usual: dict[str, float] = {}
         self.refusals = 0
         self.commits = 0
 
@@ -33,7 +50,7 @@ class MemoryStore:
         for change in changes:
             self._write(change)
 
-    def _write(self, change: Change) -> None:
+    def _write(self, change: Change) -> None:  # noqa: PLR0912 - a case a change
         match change:
             case SaveRun():
                 assert change.new is (change.run.run_id not in self.runs), f"{change.run.run_id} twice"
@@ -58,12 +75,24 @@ class MemoryStore:
                 self.handled = change.at
             case SaveApplied():
                 self.applied.append(change)
+            case SaveDelivery():
+                assert change.delivery.key not in self.deliveries, f"{change.delivery.key} twice"
+                self.deliveries[change.delivery.key] = change.delivery
+            case SettleDelivery():
+                if change.retry_at is None:
+                    self.deliveries.pop(change.key, None)
+                self.settled.append(change)
+            case SaveMissed():
+                self.missed.append(change.missed)
 
     async def load_run(self, run_id: str) -> Run | None:
         return self.runs.get(run_id)
 
     async def finished_states(self, instance: Instance) -> frozenset[State]:
         return frozenset(r.state for r in self.runs.values() if r.instance == instance and r.state.finished)
+
+    async def usual_duration(self, job_id: str) -> float | None:
+        return self.usual.get(job_id)
 
     async def restore(self, now: Instant) -> Restored:
         return Restored(

@@ -4,6 +4,7 @@ from apsis.conditions.dependency import Dependency, reaching
 from apsis.domain.args import Args
 from apsis.domain.condition import Ends, Holds, Instance, Verdict, Waits
 from apsis.domain.state import State
+from tests.support.facts import Facts
 
 EXTRACT = Instance("etl/extract", Args({"date": "2026-11-24"}))
 
@@ -14,11 +15,8 @@ def dependency(*states: str, exist: bool | tuple[State, ...] = False) -> Depende
 
 
 def judged(condition: Dependency, *found: str) -> Verdict:
-    def states_of(instance: Instance) -> frozenset[State]:
-        assert instance in condition.reads
-        return frozenset(State(state) for state in found) if instance == EXTRACT else frozenset()
-
-    return condition.verdict(states_of)
+    assert [read.instance for read in condition.reads] == [EXTRACT]
+    return condition.verdict(Facts(ever={EXTRACT: frozenset(State(state) for state in found)}))
 
 
 def test_it_holds_once_a_run_was_ever_in_one_of_the_states() -> None:
