@@ -51,6 +51,7 @@ def test_views_are_plain_json() -> None:
         "group_id": "default",
         "timeout": {"duration_s": 5.0, "signal": "SIGTERM"},
         "stop": {"signal": "SIGTERM", "grace_period_s": 60.0},
+        "env": {"set": {}, "unset": [], "inherit": False},
     }
     assert condition_view(Dependency("a", {"n": "1"}, (State.SUCCESS,), (State.RUNNING,))) == {
         "type": "dependency",
@@ -58,4 +59,6 @@ def test_views_are_plain_json() -> None:
         "args": {"n": "1"},
         "states": ["success"],
         "exist": ["running"],
+        "timeout_s": None,
+        "on_timeout": "error",
     }
