@@ -5,7 +5,7 @@ import contextlib
 import logging
 import socket
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -118,6 +118,21 @@ class AgentServer:
     def connected(self, conn_id: str) -> Connection | None:
         """Return the agent with this id, if it is connected."""
         return self._agents.get(conn_id)
+
+    async def joined(self) -> AsyncGenerator[Connection, None]:
+        """Yield the agents that are connected, then each that connects; never ends by itself."""
+        known: set[Connection] = set()
+        while True:
+            changed = self._changed
+            here = set(self._agents.values())
+            for agent in here - known:
+                yield agent
+            known = here
+            await changed.wait()
+
+    def followed(self, proc_id: str) -> bool:
+        """Whether somebody gets the news of a process."""
+        return proc_id in self._followers
 
     async def agent_for(self, group_id: str, timeout_s: float, proc_id: str | None = None) -> Connection:
         """Return the agent that has `proc_id`, else one of the group that takes work; wait for it if need be.

@@ -65,8 +65,14 @@ class Attached:
             start += len(data)
 
     async def signal(self, signum: int) -> None:
-        """Send a signal to its process group."""
-        await self._ask(lambda agent: agent.signal(self.proc_id, signum))
+        """Send a signal to its process group, again whenever the agent may not have got it."""
+
+        async def ask(agent: Connection) -> None:
+            await agent.signal(self.proc_id, signum)
+            # A signal has no answer, but what is asked after it has one only if the agent has read both.
+            await agent.result(self.proc_id)
+
+        await self._ask(ask)
 
     async def delete(self) -> None:
         """Make the agent forget it."""

@@ -1,7 +1,6 @@
 """Processes and shell commands: started by an agent, followed until they end, their output fetched and kept."""
 
 import asyncio
-import hashlib
 import logging
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -11,6 +10,7 @@ from whenever import TimeDelta
 
 from apsis.agents.connection import Connection
 from apsis.agents.environment import BASE
+from apsis.agents.procs import UnknownProcess
 from apsis.agents.protocol import Env, Result, Spec
 from apsis.agents.server import AgentServer
 from apsis.domain.errors import AgentError, ApsisError, StoreError
@@ -19,7 +19,8 @@ from apsis.domain.program import Process, Shell
 from apsis.domain.run import Output, Run
 from apsis.lib.clock import Clock
 from apsis.programs.attached import CHUNK, Attached
-from apsis.store.output_files import INLINE_LIMIT, OutputFiles
+from apsis.programs.fetch import fetch
+from apsis.store.output_files import OutputFiles
 
 log = logging.getLogger(__name__)
 
@@ -170,25 +171,17 @@ class Processes:
     async def _verdict(self, run: Run, live: Live, result: Result, meta: Meta) -> ProgramEvent:
         kind, message = _outcome(result)
         try:
-            live.output = await self._fetch(run, live, result)
-        except StoreError as error:
-            # The agent keeps it, for a person to save.
-            return Broke(f"{message}; {error.message}", meta)
+            live.output = await fetch(self._outputs, run.run_id, run.attempt, live.process, result)
+        except (AgentError, StoreError) as error:
+            # The exit code is the verdict all the same; the sweep fetches the output when it can be.
+            return kind(f"{message}; its output is left on the agent for now: {error.message}", meta)
         return kind(message, meta, live.output)
-
-    async def _fetch(self, run: Run, live: Live, result: Result) -> Output:
-        chunks = live.process.chunks(0, result.length)
-        if result.length > INLINE_LIMIT:
-            length, sha256 = await self._outputs.write(run.run_id, run.attempt, chunks)
-            return Output(length, sha256, None)
-        data = result.output
-        if data is None or len(data) != result.length:
-            data = b"".join([chunk async for chunk in chunks])
-        return Output(len(data), hashlib.sha256(data).hexdigest(), data)
 
     async def _delete(self, live: Live) -> None:
         try:
             await live.process.delete()
+        except UnknownProcess:
+            pass  # the sweep was quicker
         except AgentError as error:
             log.warning("not_deleted: %s stays with its agent: %s", live.process.proc_id, error)
 
@@ -200,6 +193,8 @@ class Processes:
             return
         try:
             await live.process.signal(signum)
+        except UnknownProcess:
+            pass  # it has ended, and was forgotten
         except AgentError as error:
             log.warning("not_signalled: %s could not be sent %s: %s", live.process.proc_id, signum.name, error)
 

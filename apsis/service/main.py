@@ -25,6 +25,7 @@ from apsis.engine.engine import Engine
 from apsis.lib.clock import SystemClock
 from apsis.lib.tasks import Tasks
 from apsis.programs.kinds import Kinds
+from apsis.programs.sweep import Sweep
 from apsis.repo.check import check
 from apsis.repo.followers import Followers
 from apsis.repo.source import open_source, parse_repo
@@ -86,6 +87,7 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
     agents = AgentServer(config.state / "agent.sock", clock)
     agent = LocalAgent(config.state / "agent", config.state / "agent.sock", agents, clock)
     programs = Kinds(store.instance_id, agents, store.outputs, clock)
+    sweep = Sweep(store.instance_id, agents, store, store.outputs, clock)
     engine = Engine(store, hub, programs, clock, partial(secrets.token_bytes, 10))
     followers = Followers(_followers(config, store, engine, hub, clock), store)
     services = Services(engine, store, programs, followers, hub, clock, apsis.__version__, config.allow_hosts)
@@ -126,6 +128,7 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
         stack.push_async_callback(agent.stop_if_idle)
         await engine.restore(await followers.restore())
         tasks.start(engine.run(), "engine").add_done_callback(engine_ended)
+        tasks.start(sweep.run(), "sweep")
         stack.push_async_callback(tasks.close)
         followers.start()
         stack.push_async_callback(followers.close)

@@ -3,7 +3,7 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from whenever import Instant
 
 from apsis.domain.condition import Instance
 from apsis.domain.query import RunFilter, RunPage, StoredOutput
-from apsis.domain.run import LogEntry, Run
+from apsis.domain.run import LogEntry, Output, Run
 from apsis.domain.snapshot import Applied, RevisionVerdict
 from apsis.domain.state import State
 from apsis.engine.ports import Change, Restored
@@ -23,6 +23,7 @@ from apsis.store.find import find_runs
 from apsis.store.output_files import OutputFiles
 from apsis.store.queries import SQL
 from apsis.store.rows import entry_of, run_of, times_of, unfinished_of
+from apsis.store.standing import Standing, add_output, standings
 from apsis.store.writing import revision_of, verdict_of, write, write_verdict
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,16 @@ class SqliteStore:
             )
 
         return await self._database.read(work)
+
+    # -- the sweep's -------------------------------------------------------------------------------------------
+
+    async def standings(self, run_ids: Collection[str]) -> Mapping[str, Standing]:
+        """Return how the runs stand that there are."""
+        return await self._database.read(lambda connection: standings(connection, run_ids))
+
+    async def add_output(self, run_id: str, attempt: int, output: Output) -> None:
+        """Keep the output of an attempt that has none."""
+        await self._database.write(lambda connection: add_output(connection, run_id, attempt, output))
 
     # -- the API's ---------------------------------------------------------------------------------------------
 

@@ -86,3 +86,11 @@ select attempt, length, sha256 from run_output where run_id = ? order by attempt
 -- name: read_output
 select attempt, data is null as in_file, substr(data, ? + 1, ?) as data from run_output
 where run_id = ? order by attempt desc limit 1
+
+-- name: standings
+select run_id, attempt, state,
+    (select json_group_array(o.attempt) from run_output o where o.run_id = run.run_id) as stored
+from run where run_id in (select value from json_each(?))
+
+-- name: add_output
+insert or ignore into run_output (run_id, attempt, length, sha256, data) values (?, ?, ?, ?, ?)
