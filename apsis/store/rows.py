@@ -33,6 +33,8 @@ def run_values(run: Run) -> dict[str, Any]:
         "timed_out": int(run.timed_out),
         "message": run.message,
         "log_length": run.log_length,
+        "due": to_ms(run.due) if run.due is not None else None,
+        "breached": json.dumps(run.breached),
     }
 
 
@@ -60,6 +62,8 @@ def run_of(row: sqlite3.Row, times: Mapping[State, Any]) -> Run:
         timed_out=bool(row["timed_out"]),
         message=row["message"],
         log_length=row["log_length"],
+        due=from_ms(row["due"]) if row["due"] is not None else None,
+        breached=tuple(json.loads(row["breached"])),
     )
 
 

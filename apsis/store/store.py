@@ -6,11 +6,14 @@ import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, Final
 
 from whenever import Instant
 
+from apsis.domain.action import Delivery
 from apsis.domain.condition import Instance
+from apsis.domain.missed import Missed
 from apsis.domain.query import RunFilter, RunPage, StoredOutput
 from apsis.domain.run import LogEntry, Output, Run
 from apsis.domain.snapshot import Applied, RevisionVerdict
@@ -19,6 +22,7 @@ from apsis.engine.ports import Change, Restored
 from apsis.lib.instant import from_ms, to_ms
 from apsis.lib.seam import Failure, attempt
 from apsis.store.database import Database
+from apsis.store.deliveries import due_deliveries, missed_of
 from apsis.store.find import find_runs
 from apsis.store.output_files import OutputFiles
 from apsis.store.queries import SQL
@@ -27,6 +31,12 @@ from apsis.store.standing import Standing, add_output, standings
 from apsis.store.writing import revision_of, verdict_of, write, write_verdict
 
 log = logging.getLogger(__name__)
+
+USUAL_OF: Final = 20
+"""Successful runs of a job that say how long it usually takes: few enough to follow when that changes."""
+
+USUAL_FROM: Final = 3
+"""Fewer say nothing."""
 
 
 class SqliteStore:
@@ -76,15 +86,22 @@ class SqliteStore:
         """Return the final states in which the instance has at least one run."""
 
         def work(connection: sqlite3.Connection) -> frozenset[State]:
-            rows = connection.execute(SQL["finished_states"], (instance.job_id, instance.args.canonical))
+            rows = connection.execute(
+                SQL["finished_states"], {"job_id": instance.job_id, "args": instance.args.canonical}
+            )
             return frozenset(State(row["state"]) for row in rows)
 
         return await self._database.read(work)
 
     async def usual_duration(self, job_id: str) -> float | None:
         """Return the median of the seconds that the job's newest successful runs took; None: there are too few."""
-        del job_id
-        return None
+
+        def work(connection: sqlite3.Connection) -> float | None:
+            newest = [row["run_id"] for row in connection.execute(SQL["successes"], (job_id, USUAL_OF))]
+            took = [row["ms"] for row in connection.execute(SQL["durations"], (json.dumps(newest),))]
+            return median(took) / 1000 if len(took) >= USUAL_FROM else None
+
+        return await self._database.read(work)
 
     async def restore(self, now: Instant) -> Restored:
         """Return what an earlier server left at `now`; a row that cannot be read is reported and left alone."""
@@ -107,6 +124,24 @@ class SqliteStore:
                 settled={row["run_id"]: from_ms(row["schedule_time"]) for row in settled},
                 handled=from_ms(int(handled["value"])) if handled is not None else None,
             )
+
+        return await self._database.read(work)
+
+    # -- the outbox's ------------------------------------------------------------------------------------------
+
+    async def deliveries(self, now: Instant, limit: int) -> Sequence[Delivery]:
+        """Return at most `limit` messages that are due, longest due first; one that cannot be read is set aside."""
+        due, unreadable = await self._database.read(lambda connection: due_deliveries(connection, now, limit))
+        if unreadable:
+            await self._database.write(lambda connection: connection.executemany(SQL["set_delivery_aside"], unreadable))
+        return due
+
+    async def next_delivery_at(self) -> Instant | None:
+        """Return when the next message is due, perhaps in the past; None: there is none."""
+
+        def work(connection: sqlite3.Connection) -> Instant | None:
+            at = connection.execute(SQL["next_delivery"]).fetchone()["next_at"]
+            return from_ms(at) if at is not None else None
 
         return await self._database.read(work)
 
@@ -150,6 +185,14 @@ class SqliteStore:
             row = connection.execute(SQL["run_meta"], (run_id,)).fetchone()
             meta: dict[str, Any] = json.loads(row["meta"]) if row is not None else {}
             return meta
+
+        return await self._database.read(work)
+
+    async def missed(self, job_id: str, limit: int) -> Sequence[Missed]:
+        """Return what the job's schedules missed, newest first."""
+
+        def work(connection: sqlite3.Connection) -> Sequence[Missed]:
+            return [missed_of(row) for row in connection.execute(SQL["missed"], (job_id, limit))]
 
         return await self._database.read(work)
 

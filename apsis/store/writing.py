@@ -1,6 +1,7 @@
 """The engine's changes as SQL, inside one transaction."""
 
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -11,11 +12,24 @@ from apsis.domain.jobset import Difference, JobSet
 from apsis.domain.revision import Revision
 from apsis.domain.snapshot import RevisionVerdict
 from apsis.domain.state import State
-from apsis.engine.ports import Change, SaveApplied, SaveHandled, SavePlanned, SaveRun, WithdrawRun
+from apsis.engine.ports import (
+    Change,
+    SaveApplied,
+    SaveDelivery,
+    SaveHandled,
+    SaveMissed,
+    SavePlanned,
+    SaveRun,
+    SettleDelivery,
+    WithdrawRun,
+)
 from apsis.lib.instant import from_ms, to_ms
 from apsis.spec.bound import dump_bound
+from apsis.store.deliveries import save_delivery, save_missed, settle_delivery
 from apsis.store.queries import SQL
 from apsis.store.rows import run_values
+
+log = logging.getLogger(__name__)
 
 BOUND_IN: Final = frozenset({State.SCHEDULED, State.WAITING})
 """The states that a run enters bound anew; later steps leave its binding alone."""
@@ -28,8 +42,13 @@ def write(connection: sqlite3.Connection, change: Change) -> None:
 
 def _save_run(connection: sqlite3.Connection, change: SaveRun) -> None:
     run = change.run
-    seq = connection.execute(SQL["insert_run" if change.new else "update_run"], run_values(run)).lastrowid
+    done = connection.execute(SQL["insert_run" if change.new else "update_run"], run_values(run))
+    if done.rowcount == 0:
+        # A person marked it while the archive took it: there is nothing left here that its log could belong to.
+        log.warning("run_gone: run %s was archived; its change to %s is dropped", run.run_id, run.state)
+        return
     if change.new:
+        seq = done.lastrowid
         time = to_ms(run.schedule_time)
         connection.executemany(SQL["insert_arg"], [(run.job_id, n, v, time, seq) for n, v in run.args.items()])
     entries = [(run.run_id, e.seq, to_ms(e.time), e.state.value, e.message, e.who) for e in change.entries]
@@ -125,4 +144,7 @@ WRITE: Final[Mapping[type[Change], Callable[[sqlite3.Connection, Any], None]]] =
     SavePlanned: _save_planned,
     SaveHandled: _save_handled,
     SaveApplied: _save_applied,
+    SaveDelivery: save_delivery,
+    SettleDelivery: settle_delivery,
+    SaveMissed: save_missed,
 }

@@ -1,6 +1,8 @@
 """A store in memory that passes the same contract suite as the real one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
 
 from whenever import Instant
 
@@ -22,6 +24,7 @@ from apsis.engine.ports import (
     SettleDelivery,
     WithdrawRun,
 )
+from apsis.store.store import USUAL_FROM, USUAL_OF
 
 
 class MemoryStore:
@@ -35,9 +38,9 @@ class MemoryStore:
         self.remake: set[str] = set()
         self.applied: list[SaveApplied] = []
         self.handled: Instant | None = None
-        self.deliveries: dict[str, Delivery] = {}
+        self.pending: dict[str, tuple[Instant, Delivery]] = {}
         self.settled: list[SettleDelivery] = []
-        self.missed: list[Missed] = []
+        self.spans: list[Missed] = []
         self.usual: dict[str, float] = {}
         self.refusals = 0
         self.commits = 0
@@ -76,14 +79,15 @@ class MemoryStore:
             case SaveApplied():
                 self.applied.append(change)
             case SaveDelivery():
-                assert change.delivery.key not in self.deliveries, f"{change.delivery.key} twice"
-                self.deliveries[change.delivery.key] = change.delivery
+                assert change.delivery.key not in self.pending, f"{change.delivery.key} twice"
+                self.pending[change.delivery.key] = (change.delivery.created, change.delivery)
             case SettleDelivery():
-                if change.retry_at is None:
-                    self.deliveries.pop(change.key, None)
+                was = self.pending.pop(change.key, None)
+                if was is not None and change.retry_at is not None:
+                    self.pending[change.key] = (change.retry_at, replace(was[1], tries=was[1].tries + 1))
                 self.settled.append(change)
             case SaveMissed():
-                self.missed.append(change.missed)
+                self.spans.append(change.missed)
 
     async def load_run(self, run_id: str) -> Run | None:
         return self.runs.get(run_id)
@@ -92,11 +96,31 @@ class MemoryStore:
         return frozenset(r.state for r in self.runs.values() if r.instance == instance and r.state.finished)
 
     async def usual_duration(self, job_id: str) -> float | None:
-        return self.usual.get(job_id)
+        if job_id in self.usual:
+            return self.usual[job_id]
+        runs = [run for run in self.runs.values() if run.job_id == job_id and run.state is State.SUCCESS]
+        runs.sort(key=lambda run: run.schedule_time)
+        took = [s for run in runs[-USUAL_OF:] if (s := _seconds(self.logs[run.run_id])) is not None]
+        return median(took) if len(took) >= USUAL_FROM else None
+
+    async def deliveries(self, now: Instant, limit: int) -> Sequence[Delivery]:
+        due = sorted((at, d.created, d.key) for at, d in self.pending.values() if at <= now)
+        return [self.pending[key][1] for _, _, key in due[:limit]]
+
+    async def next_delivery_at(self) -> Instant | None:
+        return min((at for at, _ in self.pending.values()), default=None)
+
+    async def missed(self, job_id: str, limit: int) -> Sequence[Missed]:
+        return [span for span in reversed(self.spans) if span.job_id == job_id][:limit]
 
     async def restore(self, now: Instant) -> Restored:
         return Restored(
-            runs=tuple(run for run in self.runs.values() if not run.state.finished),
+            runs=tuple(
+                sorted(
+                    (run for run in self.runs.values() if not run.state.finished),
+                    key=lambda run: (run.schedule_time, run.run_id),
+                )
+            ),
             planned=dict(self.planned),
             remake=frozenset(self.remake),
             settled={
@@ -106,3 +130,16 @@ class MemoryStore:
             },
             handled=self.handled,
         )
+
+
+def _seconds(entries: Sequence[LogEntry]) -> float | None:
+    """Return the seconds from when the run last began to run until it ended."""
+    began = ended = None
+    before = None
+    for entry in entries:
+        if entry.state is State.RUNNING and before is not State.RUNNING:
+            began, ended = entry.time, None
+        elif entry.state.finished and ended is None:
+            ended = entry.time
+        before = entry.state
+    return (ended - began).total("seconds") if began is not None and ended is not None else None

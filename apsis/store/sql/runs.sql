@@ -1,12 +1,12 @@
 -- name: insert_run
 insert into run (run_id, job_id, args, state, schedule_time, nominal_time, attempt, rerun_of, label, labels, adhoc,
-    repo, revision, path, blob, timed_out, message, log_length)
+    repo, revision, path, blob, timed_out, message, log_length, due, breached)
 values (:run_id, :job_id, :args, :state, :schedule_time, :nominal_time, :attempt, :rerun_of, :label, :labels, :adhoc,
-    :repo, :revision, :path, :blob, :timed_out, :message, :log_length)
+    :repo, :revision, :path, :blob, :timed_out, :message, :log_length, :due, :breached)
 
 -- name: update_run
 update run set state = :state, attempt = :attempt, labels = :labels, revision = :revision, path = :path, blob = :blob,
-    timed_out = :timed_out, message = :message, log_length = :log_length
+    timed_out = :timed_out, message = :message, log_length = :log_length, due = :due, breached = :breached
 where run_id = :run_id
 
 -- name: insert_arg
@@ -50,6 +50,7 @@ group by run_id, state order by run_id, max(seq)
 -- name: unfinished_runs
 select run.*, bound from run left join run_bound using (run_id)
 where state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
+order by schedule_time, run_id
 
 -- name: unfinished_times
 select run_id, state, max(time) as time from (
@@ -69,7 +70,22 @@ where until < :now and schedule_time > until and schedule_time <= :now
 
 -- name: finished_states
 select column1 as state from (values ('success'), ('failure'), ('error'), ('skipped'))
-where exists (select 1 from run where job_id = ? and args = ? and state = column1)
+where exists (select 1 from run where job_id = :job_id and args = :args and state = column1)
+    or exists (select 1 from archived_instance where job_id = :job_id and args = :args and state = column1)
+
+-- name: successes
+select run_id from run where job_id = ? and state = 'success' order by schedule_time desc, seq desc limit ?
+
+-- name: durations
+with log as (
+    select run_id, seq, time, state, lag(state) over (partition by run_id order by seq) as before from run_log
+    where run_id in (select value from json_each(?))),
+started as (
+    select run_id, max(seq) as seq from log where state = 'running' and before is not state group by run_id)
+select ended.time - began.time as ms from started
+join log began using (run_id, seq)
+join log ended on ended.run_id = started.run_id and ended.seq = (
+    select min(seq) from log where run_id = started.run_id and seq > started.seq and state in ('success', 'failure', 'error'))
 
 -- name: near_run_ids
 select run_id from run where run_id >= :prefix and run_id < :after order by run_id limit :limit
