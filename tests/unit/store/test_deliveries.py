@@ -1,4 +1,4 @@
-"""Deliveries and missed spans as only the real store keeps them: counted, bounded, and with rows that cannot be read."""
+"""Deliveries and missed spans in the real store: counted, bounded, and with rows that cannot be read."""
 
 import asyncio
 import sqlite3

@@ -11,7 +11,8 @@ from apsis.store.store import SqliteStore
 from tests.support.jobs import EPOCH
 
 INSERT = """
-insert into run (run_id, job_id, args, state, schedule_time, nominal_time, attempt, labels, adhoc, repo, timed_out, log_length)
+insert into run (run_id, job_id, args, state, schedule_time, nominal_time, attempt, labels, adhoc, repo, timed_out,
+    log_length)
 values (?1, 'etl', '{"n":"1"}', ?2, ?3, ?3, 1, '[]', 0, '', 0, 1)
 """
 
