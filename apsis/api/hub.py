@@ -9,11 +9,11 @@ from typing import Final, Literal
 from whenever import Instant
 
 from apsis.api import view
-from apsis.api.bell import Bell
 from apsis.api.ring import MAX_BYTES, MAX_EVENTS, Item, Ring
 from apsis.api.sse import Message, encode
 from apsis.domain.run import Run
 from apsis.engine.ports import JobsNews, News, RunNews, WithdrawnNews
+from apsis.lib.bell import Bell
 from apsis.lib.instant import to_ms
 from apsis.repo.ports import RepoState
 from apsis.wire.events import JobsChanged, RunChanged, RunWithdrawn, SyncChanged

@@ -9,6 +9,7 @@ its run is at this attempt and unfinished    left alone: it will be followed
 its run is finished, or further on           killed if it runs; output stored unless that was done; deleted
 no such run (the database is an old copy)    running: left alone and told of; ended: deleted at the second look,
                                              as catching up may make the run again, which then finds its end
+a condition's question                       ended and deleted: whoever waits asks again
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from apsis.lib.clock import Clock
 from apsis.lib.tasks import Tasks
 from apsis.programs.attached import Attached
 from apsis.programs.fetch import fetch
+from apsis.programs.probes import end_probe, probe_ids
 from apsis.store.output_files import OutputFiles
 from apsis.store.standing import Standing
 
@@ -66,6 +68,7 @@ class Sweep:
         self, instance_id: str, agents: AgentServer, ledger: Ledger, outputs: OutputFiles, clock: Clock
     ) -> None:
         self._ours = re.compile(rf"{re.escape(instance_id)}-(r[a-z2-7]{{16}})-([1-9][0-9]{{0,8}})")
+        self._probes = probe_ids(instance_id)
         self._agents = agents
         self._ledger = ledger
         self._outputs = outputs
@@ -94,6 +97,7 @@ class Sweep:
 
         Those of them that were unknown before, and have ended, are deleted. Raises StoreError.
         """
+        await self._end_probes(agent)
         attempts = [a for proc_id in tuple(agent.proc_ids) if (a := self._attempt_of(proc_id)) is not None]
         if not attempts:
             return frozenset()
@@ -115,6 +119,17 @@ class Sweep:
             except (AgentError, StoreError, TimeoutError) as error:
                 log.warning("not_swept: %s stays with %s: %s", attempt.proc_id, agent, error or "it does not end")
         return frozenset(unknown)
+
+    async def _end_probes(self, agent: Connection) -> None:
+        for proc_id in tuple(agent.proc_ids):
+            if not self._probes.fullmatch(proc_id) or self._agents.followed(proc_id):
+                continue
+            try:
+                await end_probe(self._agents, agent, proc_id)
+            except UnknownProcess:
+                continue
+            except (AgentError, TimeoutError) as error:
+                log.warning("not_swept: %s stays with %s: %s", proc_id, agent, error or "it does not end")
 
     def _attempt_of(self, proc_id: str) -> _Attempt | None:
         match = self._ours.fullmatch(proc_id)
