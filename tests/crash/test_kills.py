@@ -9,15 +9,16 @@ import pytest
 from tests.crash.customers import Customers
 from tests.crash.history import History
 from tests.crash.jobs import NEVER, Marks, Timetables
-from tests.support.server import JobRepo, ServerProcess, eventually
-
-UNFINISHED = ("scheduled", "waiting", "starting", "running", "stopping")
+from tests.crash.resting import agent_pid, apply, come_to_rest
+from tests.support.server import JobRepo, ServerProcess
 
 TIMETABLES = (
     {"steady": 1, "changing": 1, "coming": 1},
     {"steady": 1, "changing": 2},
     {"steady": 1, "changing": 1, "coming": 3},
 )
+
+BURST = {f"burst/{number:02}": 5 for number in range(100)}
 
 
 @pytest.mark.timeout(1200)
@@ -31,7 +32,7 @@ def test_killed_at_any_moment_every_run_runs_once(
     customers = Customers(server.url, random.Random(rng.random()))
     with customers.asking():
         for _ in range(50 if full else 5):
-            live_a_while(server, rng)
+            live_a_while(rng)
             server.kill()
             if rng.random() < 0.5:
                 timetables.push(rng.choice(TIMETABLES), seconds=rng.randrange(4))
@@ -43,7 +44,7 @@ def test_killed_at_any_moment_every_run_runs_once(
             server.start()
             if rng.random() < 0.5:
                 timetables.push(rng.choice(TIMETABLES), seconds=rng.randrange(4))
-        live_a_while(server, rng)
+        live_a_while(rng)
     apply(server, timetables.push(NEVER))
     come_to_rest(server)
     assert agent_pid(server) == agent
@@ -54,32 +55,27 @@ def test_killed_at_any_moment_every_run_runs_once(
     assert set(customers.promised) <= {row["run_id"] for row in history.runs}
 
 
-def live_a_while(server: ServerProcess, rng: random.Random) -> None:
-    """Let it work up to a moment that nobody chose: often one soon after a full second, when runs are due."""
+@pytest.mark.timeout(600)
+def test_killed_while_a_hundred_runs_are_due_at_once_each_runs_once(
+    server: ServerProcess, repo: JobRepo, tmp_path: Path, rng: random.Random, full: bool
+) -> None:
+    marks = Marks(tmp_path / "marks")
+    timetables = Timetables(repo, marks)
+    apply(server, timetables.push(BURST))
+    agent = agent_pid(server)
+    for _ in range(20 if full else 2):
+        time.sleep(5 - time.time() % 5 + rng.uniform(0, 0.7))
+        server.kill()
+        server.start()
+    apply(server, timetables.push(NEVER))
+    come_to_rest(server)
+    assert agent_pid(server) == agent
+    assert server.stop() == 0
+    History(server.state).check(marks, timetables.of_commit)
+
+
+def live_a_while(rng: random.Random) -> None:
+    """Let the server work up to a moment that nobody chose: often one soon after a full second, when runs are due."""
     time.sleep(rng.uniform(0, 2))
     if rng.random() < 0.5:
         time.sleep(1 - time.time() % 1 + rng.uniform(0, 0.1))
-
-
-def apply(server: ServerProcess, commit: str) -> None:
-    """Wait until a commit is the applied one."""
-
-    def applied() -> bool:
-        (repo,) = server.get("/repo")["repos"]
-        return repo["applied"] is not None and repo["applied"]["revision"] == commit
-
-    eventually(applied, f"{commit} is applied")
-
-
-def come_to_rest(server: ServerProcess) -> None:
-    """Wait until no run is unfinished, no program lives, and the agent has forgotten all."""
-    for state in UNFINISHED:
-        eventually(lambda state=state: not server.runs(state=state), f"no run is {state}", patience_s=60)
-    children = Path(f"/proc/{agent_pid(server)}/task/{agent_pid(server)}/children")
-    eventually(lambda: not children.read_text(), "no program lives")
-    procs = server.state / "agent/procs"
-    eventually(lambda: [path.name for path in procs.iterdir()] == ["journal"], "the agent has forgotten all")
-
-
-def agent_pid(server: ServerProcess) -> int:
-    return int((server.state / "agent/agent.pid").read_text())
