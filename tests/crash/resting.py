@@ -29,5 +29,7 @@ def come_to_rest(server: ServerProcess) -> None:
 
 
 def agent_pid(server: ServerProcess) -> int:
-    """Return the process id of the local agent."""
-    return int((server.state / "agent/agent.pid").read_text())
+    """Return the process id of the local agent, once it has said so."""
+    path = server.state / "agent/agent.pid"
+    eventually(path.exists, "the agent has come")
+    return int(path.read_text())
