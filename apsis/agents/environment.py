@@ -6,12 +6,21 @@ from typing import Final
 from apsis.agents.protocol import Env
 
 BASE: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ")
-"""What a program may inherit, as after a login; everything else it must be given."""
+"""What every program inherits, as after a login; for everything else it must ask."""
 
 
 def base_of(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what of `environment` may be inherited."""
+    """Return what of `environment` every program inherits."""
     return {name: environment[name] for name in BASE if name in environment}
+
+
+OWN: Final = frozenset({"PYTHONPATH"})
+"""What the local agent was started with for itself."""
+
+
+def inheritable(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what of an agent's own environment programs may inherit if they ask for it."""
+    return {name: value for name, value in environment.items() if name not in OWN}
 
 
 def program_environment(env: Env, base: Mapping[str, str]) -> dict[str, str]:

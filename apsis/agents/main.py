@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from apsis.agents.agent import Agent
-from apsis.agents.environment import base_of
+from apsis.agents.environment import inheritable
 from apsis.agents.state_dir import StateDir
 from apsis.domain.errors import AgentError
 from apsis.lib.clock import SystemClock
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 async def _run(state: StateDir, socket: Path, group_id: str, idle_exit_s: float) -> None:
-    agent = Agent(state, socket, group_id, SystemClock(), base_of(os.environ), idle_exit_s=idle_exit_s)
+    agent = Agent(state, socket, group_id, SystemClock(), inheritable(os.environ), idle_exit_s=idle_exit_s)
     await agent.run()
 
 

@@ -7,6 +7,7 @@ ApsisError                 code, exit code and HTTP status come with the class
 │   └── BadArgs            missing, extra or wrong args of a job
 ├── BindError              a template of a job does not give a program or condition for these args
 ├── AgentError             no agent, or an agent that refuses or forgot
+├── SecretError            a secret that its file, variable or command does not give; never says its value
 ├── SyncError              a job repository that cannot be fetched or read; worth another try
 └── StoreError             the database: locked, full, corrupt, or of another version
 """
@@ -87,6 +88,14 @@ class AgentError(ApsisError):
     """No agent answers, or the agent refuses."""
 
     code = "agent_error"
+    status = 503
+    exit_code = 1
+
+
+class SecretError(ApsisError):
+    """A secret's value does not come; the message names the secret and never says any of its value."""
+
+    code = "secret_error"
     status = 503
     exit_code = 1
 

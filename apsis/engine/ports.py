@@ -177,6 +177,31 @@ class Outbox(Protocol):
         ...
 
 
+class Secrets(Protocol):
+    """Values that go by name, and only where they are used. What was ever given out is known, so as to hide it."""
+
+    async def value(self, name: str) -> str:
+        """Return the value now; raises NotFound for a name that is not configured, SecretError if it does not come."""
+        ...
+
+    def known(self, name: str) -> bool:
+        """Whether its value was given out, and so is masked."""
+        ...
+
+    @property
+    def longest(self) -> int:
+        """How many bytes the longest value has that is masked; 0 if there are none."""
+        ...
+
+    def mask(self, data: bytes) -> bytes:
+        """Return `data` with every value that was given out replaced by as many asterisks."""
+        ...
+
+    def unsure(self, data: bytes) -> int:
+        """Return how many bytes at the end of `data` may be the beginning of a value whose rest is yet to come."""
+        ...
+
+
 # -- who is told -----------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from apsis.agents.server import AgentServer
 from apsis.domain.events import ProgramEvent
 from apsis.domain.program import NoOp, Process, Program, Shell
 from apsis.domain.run import Run
+from apsis.engine.ports import Secrets
 from apsis.lib.clock import Clock
 from apsis.programs.noop import NoOps
 from apsis.programs.process import Processes
@@ -36,9 +37,11 @@ class Kind(Protocol):
 class Kinds:
     """All programs of a server, and their live output; `instance_id` is random text kept in the database."""
 
-    def __init__(self, instance_id: str, agents: AgentServer, outputs: OutputFiles, clock: Clock) -> None:
+    def __init__(
+        self, instance_id: str, agents: AgentServer, outputs: OutputFiles, clock: Clock, secrets: Secrets
+    ) -> None:
         noops = NoOps(clock)
-        self._processes = Processes(instance_id, agents, outputs, clock)
+        self._processes = Processes(instance_id, agents, outputs, clock, secrets)
         self._kinds: Final[Mapping[type[Program], Kind]] = {
             NoOp: noops,
             Process: self._processes,

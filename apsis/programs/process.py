@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Final
 
 from whenever import TimeDelta
@@ -13,13 +13,15 @@ from apsis.agents.environment import BASE
 from apsis.agents.procs import UnknownProcess
 from apsis.agents.protocol import Env, Result, Spec
 from apsis.agents.server import AgentServer
-from apsis.domain.errors import AgentError, ApsisError, StoreError
+from apsis.domain.errors import AgentError, ApsisError, NotFound, SecretError, StoreError
 from apsis.domain.events import Broke, Failed, Meta, ProgramEvent, Started, Succeeded
 from apsis.domain.program import Process, Shell
 from apsis.domain.run import Output, Run
+from apsis.engine.ports import Secrets
 from apsis.lib.clock import Clock
 from apsis.programs.attached import CHUNK, Attached
 from apsis.programs.fetch import fetch
+from apsis.programs.variables import know_secrets, masked_length, masked_read, variables_of
 from apsis.store.output_files import OutputFiles
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,8 @@ Begin = Callable[[], Awaitable[tuple[Connection, Result]]]
 class Live:
     """A process that is followed: what readers and stops need to know of it."""
 
-    def __init__(self, process: Attached, reader: Attached) -> None:
+    def __init__(self, program: Process | Shell, process: Attached, reader: Attached) -> None:
+        self.program = program
         self.process = process
         self.reader = reader
         self.began = asyncio.Event()
@@ -55,17 +58,24 @@ class Live:
 class Processes:
     """How processes and shell commands are done. `instance_id` tells the processes of one database from others'."""
 
-    def __init__(self, instance_id: str, agents: AgentServer, outputs: OutputFiles, clock: Clock) -> None:
+    def __init__(
+        self, instance_id: str, agents: AgentServer, outputs: OutputFiles, clock: Clock, secrets: Secrets
+    ) -> None:
         self._instance_id = instance_id
         self._agents = agents
         self._outputs = outputs
         self._clock = clock
+        self._secrets = secrets
         self._live: dict[str, Live] = {}
 
     def start(self, run: Run, program: Process | Shell) -> AsyncGenerator[ProgramEvent, None]:
         """Start it, unless that was done before, and follow it."""
         live = self._new(run, program)
-        return self._follow(run, live, lambda: live.process.start(spec_of(run, program)), "started")
+
+        async def begin() -> tuple[Connection, Result]:
+            return await live.process.start(spec_of(run, program, await variables_of(program.env, self._secrets)))
+
+        return self._follow(run, live, begin, "started")
 
     def connect(self, run: Run, program: Process | Shell) -> AsyncGenerator[ProgramEvent, None]:
         """Follow what an earlier server started."""
@@ -91,7 +101,8 @@ class Processes:
             return 0
         if live.length is not None:
             return live.length
-        return await live.reader.length()
+        await know_secrets(live.program.env, self._secrets)
+        return await masked_length(live.reader, self._secrets)
 
     async def read_output(self, run: Run, start: int, stop: int) -> bytes:
         """Return output from `start` up to `stop`, fewer bytes if there are not so many yet."""
@@ -124,8 +135,9 @@ class Processes:
             # A process left behind may write on; the output is what there was when the program ended.
             stop = min(stop, live.length)
         if live.output is None:
+            await know_secrets(live.program.env, self._secrets)
             try:
-                return await live.reader.read(start, stop) if start < stop else b""
+                return await masked_read(live.reader, self._secrets, start, stop, live.length)
             except AgentError:
                 # It may have been stored, and deleted there, while we asked.
                 if live.output is None:
@@ -139,6 +151,7 @@ class Processes:
     def _new(self, run: Run, program: Process | Shell) -> Live:
         proc_id = self._proc_id(run)
         return Live(
+            program,
             Attached(self._agents, program.group_id, proc_id),
             Attached(self._agents, program.group_id, proc_id, READ_WITHIN_S),
         )
@@ -171,8 +184,9 @@ class Processes:
     async def _verdict(self, run: Run, live: Live, result: Result, meta: Meta) -> ProgramEvent:
         kind, message = _outcome(result)
         try:
-            live.output = await fetch(self._outputs, run.run_id, run.attempt, live.process, result)
-        except (AgentError, StoreError) as error:
+            await know_secrets(live.program.env, self._secrets)
+            live.output = await fetch(self._outputs, run.run_id, run.attempt, live.process, result, self._secrets)
+        except (AgentError, StoreError, NotFound, SecretError) as error:
             # The exit code is the verdict all the same; the sweep fetches the output when it can be.
             return kind(f"{message}; its output is left on the agent for now: {error.message}", meta)
         return kind(message, meta, live.output)
@@ -202,17 +216,19 @@ class Processes:
         return f"{self._instance_id}-{run.run_id}-{run.attempt}"
 
 
-def spec_of(run: Run, program: Process | Shell) -> Spec:
-    """Return what an agent must start for a run."""
+def spec_of(run: Run, program: Process | Shell, own: Mapping[str, str | None]) -> Spec:
+    """Return what an agent must start for a run; `own` are the program's variables, with the secrets' values."""
     argv = program.argv if isinstance(program, Process) else ("/bin/bash", "-c", program.command)
     variables: dict[str, str | None] = {
+        **own,
         "APSIS_RUN_ID": run.run_id,
         "APSIS_JOB_ID": run.job_id,
         "APSIS_ATTEMPT": str(run.attempt),
     }
     if run.revision:
         variables["APSIS_REVISION"] = run.revision
-    return Spec(argv, Env(BASE, variables))
+    inherit = program.env.inherit
+    return Spec(argv, Env(True if inherit is True else (*BASE, *(inherit or ())), variables))
 
 
 def _outcome(result: Result) -> tuple[type[Succeeded | Failed | Broke], str]:

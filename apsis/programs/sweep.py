@@ -23,13 +23,16 @@ from apsis.agents.connection import Connection
 from apsis.agents.procs import UnknownProcess
 from apsis.agents.protocol import Result
 from apsis.agents.server import AgentServer
-from apsis.domain.errors import AgentError, StoreError
-from apsis.domain.run import Output
+from apsis.domain.errors import AgentError, ApsisError, StoreError
+from apsis.domain.program import Process, Shell
+from apsis.domain.run import Output, Run
+from apsis.engine.ports import Secrets
 from apsis.lib.clock import Clock
 from apsis.lib.tasks import Tasks
 from apsis.programs.attached import Attached
 from apsis.programs.fetch import fetch
 from apsis.programs.probes import end_probe, probe_ids
+from apsis.programs.variables import know_secrets
 from apsis.store.output_files import OutputFiles
 from apsis.store.standing import Standing
 
@@ -42,10 +45,14 @@ PATIENCE_S: Final = 10.0
 
 
 class Ledger(Protocol):
-    """What the sweep needs of the store. Both raise StoreError."""
+    """What the sweep needs of the store. All raise StoreError."""
 
     async def standings(self, run_ids: Collection[str]) -> Mapping[str, Standing]:
         """Return how the runs stand that there are."""
+        ...
+
+    async def load_run(self, run_id: str) -> Run | None:
+        """Return a run with what it is bound to."""
         ...
 
     async def add_output(self, run_id: str, attempt: int, output: Output) -> None:
@@ -65,7 +72,13 @@ class Sweep:
     """Sweeps the agents of one server; `instance_id` is what the ids of its processes begin with."""
 
     def __init__(
-        self, instance_id: str, agents: AgentServer, ledger: Ledger, outputs: OutputFiles, clock: Clock
+        self,
+        instance_id: str,
+        agents: AgentServer,
+        ledger: Ledger,
+        outputs: OutputFiles,
+        clock: Clock,
+        secrets: Secrets,
     ) -> None:
         self._ours = re.compile(rf"{re.escape(instance_id)}-(r[a-z2-7]{{16}})-([1-9][0-9]{{0,8}})")
         self._probes = probe_ids(instance_id)
@@ -73,6 +86,7 @@ class Sweep:
         self._ledger = ledger
         self._outputs = outputs
         self._clock = clock
+        self._secrets = secrets
 
     async def run(self) -> None:
         """Sweep every agent that connects, for as long as it is connected; never ends by itself."""
@@ -116,7 +130,7 @@ class Sweep:
                     await self._clear(agent, attempt, stored=attempt.number in standing.stored)
             except UnknownProcess:
                 continue  # whoever followed it was quicker
-            except (AgentError, StoreError, TimeoutError) as error:
+            except (ApsisError, TimeoutError) as error:
                 log.warning("not_swept: %s stays with %s: %s", attempt.proc_id, agent, error or "it does not end")
         return frozenset(unknown)
 
@@ -153,11 +167,19 @@ class Sweep:
             result = await self._killed(agent, attempt.proc_id)
         if not stored:
             process = Attached(self._agents, agent.group_id, attempt.proc_id, PATIENCE_S)
-            output = await fetch(self._outputs, attempt.run_id, attempt.number, process, result)
+            await self._know_secrets(attempt.run_id)
+            output = await fetch(self._outputs, attempt.run_id, attempt.number, process, result, self._secrets)
             await self._ledger.add_output(attempt.run_id, attempt.number, output)
         await agent.delete(attempt.proc_id)
         how = ", killed" if orphan else ""
         log.info("swept: run %s, attempt %d, is over%s", attempt.run_id, attempt.number, how)
+
+    async def _know_secrets(self, run_id: str) -> None:
+        """Make sure that what the run was given is masked; raise ApsisError if that cannot be."""
+        run = await self._ledger.load_run(run_id)
+        program = run.bound.program if run is not None and run.bound is not None else None
+        if isinstance(program, Process | Shell):
+            await know_secrets(program.env, self._secrets)
 
     async def _killed(self, agent: Connection, proc_id: str) -> Result:
         with self._agents.follow(proc_id) as follower:

@@ -1,22 +1,71 @@
 """What `apsis serve` is told: options, over a file, over defaults."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from apsis.actions.mailing import Mailing, Tls
 from apsis.domain.errors import BadRequest
+from apsis.domain.secret import Secret
 from apsis.lib.duration import parse_duration
+from apsis.service.secrets import FromCommand, FromEnv, FromFile, Source
 from apsis.spec.yaml import YamlError, decode, parse
 
 DEFAULT_BIND: Final = "127.0.0.1:5050"
 DEFAULT_POLL_S: Final = 5.0
+DEFAULT_PORTS: Final[Mapping[Tls, int]] = {"starttls": 587, "tls": 465, "none": 25}
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+class SecretKeys(BaseModel, extra="forbid"):
+    """Where one secret comes from: exactly one of these."""
+
+    file: str | None = Field(default=None, min_length=1)
+    env: str | None = Field(default=None, min_length=1)
+    command: list[str] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(each is not None for each in (self.file, self.env, self.command)) != 1:
+            raise ValueError("say one of file: PATH, env: VARIABLE, command: [ARGV]")
+        return self
+
+    def source(self) -> Source:
+        """Return it as the server has it."""
+        if self.file is not None:
+            return FromFile(Path(self.file).absolute())
+        if self.env is not None:
+            return FromEnv(self.env)
+        return FromCommand(tuple(self.command or ()))
+
+
+class SecretName(BaseModel, extra="forbid"):
+    """A value that goes by name."""
+
+    secret: str
+
+
+class EmailKeys(BaseModel, extra="forbid"):
+    """How messages are sent. `password` is never written here."""
+
+    host: str
+    port: int | None = Field(default=None, ge=1, le=65535)
+    sender: str = Field(alias="from")
+    user: str | None = None
+    password: SecretName | None = None
+    tls: Tls = "starttls"
+
+    def mailing(self) -> Mailing:
+        """Return it as the server has it."""
+        password = Secret(self.password.secret) if self.password else None
+        return Mailing(self.host, self.port or DEFAULT_PORTS[self.tls], self.sender, self.user, password, self.tls)
+
+
 class ConfigFile(BaseModel, extra="forbid"):
-    """The keys of the configuration file; each is an option of `apsis serve` too, which wins."""
+    """The keys of the configuration file; those that are options of `apsis serve` too yield to them."""
 
     repos: list[str] = []
     branch: str | None = None
@@ -25,6 +74,9 @@ class ConfigFile(BaseModel, extra="forbid"):
     bind: str | None = None
     allow_hosts: list[str] = []
     insecure: bool = False
+    url: str | None = Field(default=None, pattern=r"^https?://[^/?#]+(/[^?#]*)?$")
+    secrets: dict[str, SecretKeys] = {}
+    email: EmailKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +90,9 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 5050
     allow_hosts: frozenset[str] = frozenset()
+    url: str | None = None
+    secrets: Mapping[str, Source] = field(default_factory=dict)
+    email: Mailing | None = None
 
 
 def read_config_file(path: Path) -> ConfigFile:
@@ -92,6 +147,9 @@ def make_config(
         host=host,
         port=port,
         allow_hosts=frozenset(hosts),
+        url=file.url.rstrip("/") if file.url else None,
+        secrets={name: keys.source() for name, keys in file.secrets.items()},
+        email=file.email.mailing() if file.email else None,
     )
 
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from secrets import token_bytes
 from typing import Final
 
 import uvicorn
@@ -31,6 +31,7 @@ from apsis.repo.followers import Followers
 from apsis.repo.source import open_source, parse_repo
 from apsis.repo.sync import Follower
 from apsis.service.config import Config
+from apsis.service.secrets import ConfiguredSecrets
 from apsis.spec.load import Loader
 from apsis.store.store import SqliteStore
 
@@ -86,9 +87,10 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
     hub = Hub(clock.now())
     agents = AgentServer(config.state / "agent.sock", clock)
     agent = LocalAgent(config.state / "agent", config.state / "agent.sock", agents, clock)
-    programs = Kinds(store.instance_id, agents, store.outputs, clock)
-    sweep = Sweep(store.instance_id, agents, store, store.outputs, clock)
-    engine = Engine(store, hub, programs, clock, partial(secrets.token_bytes, 10))
+    secrets = ConfiguredSecrets(config.secrets, clock)
+    programs = Kinds(store.instance_id, agents, store.outputs, clock, secrets)
+    sweep = Sweep(store.instance_id, agents, store, store.outputs, clock, secrets)
+    engine = Engine(store, hub, programs, clock, partial(token_bytes, 10))
     followers = Followers(_followers(config, store, engine, hub, clock), store)
     services = Services(engine, store, programs, followers, hub, clock, apsis.__version__, config.allow_hosts)
     tasks = Tasks("server")

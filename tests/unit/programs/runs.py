@@ -11,12 +11,16 @@ from apsis.domain.job import Bound
 from apsis.domain.program import Process, Program, Shell
 from apsis.domain.run import Run, run_id_of
 from apsis.domain.state import State
+from apsis.engine.ports import Secrets
+from apsis.lib.clock import SystemClock
 from apsis.programs.kinds import Kinds
+from apsis.service.secrets import ConfiguredSecrets
 from apsis.store.output_files import OutputFiles
 from tests.support.jobs import EPOCH
 from tests.unit.agents.machine import Machine
 
 INSTANCE = "instance"
+NO_SECRETS = ConfiguredSecrets({}, SystemClock())
 
 
 def a_run(program: Program, *, state: State = State.STARTING, name: str = "run", attempt: int = 1) -> Run:
@@ -46,10 +50,10 @@ def proc_id(run: Run) -> str:
     return f"{INSTANCE}-{run.run_id}-{run.attempt}"
 
 
-def kinds_of(machine: Machine) -> Kinds:
+def kinds_of(machine: Machine, secrets: Secrets | None = None) -> Kinds:
     """Return the programs of a server that has just started on the machine."""
     agents: AgentServer = machine.agents
-    return Kinds(INSTANCE, agents, OutputFiles(machine.directory / "outputs"), machine.clock)
+    return Kinds(INSTANCE, agents, OutputFiles(machine.directory / "outputs"), machine.clock, secrets or NO_SECRETS)
 
 
 async def events_of(kinds: Kinds, run: Run) -> list[ProgramEvent]:

@@ -24,7 +24,7 @@ from apsis.programs.probes import Probes, probe_ids
 from apsis.programs.sweep import Sweep
 from apsis.store.store import SqliteStore
 from tests.unit.agents.machine import Machine, alive, play, until
-from tests.unit.programs.runs import INSTANCE, a_run
+from tests.unit.programs.runs import INSTANCE, NO_SECRETS, a_run
 
 RUN = a_run(NoOp(), state=State.WAITING)
 
@@ -190,7 +190,7 @@ def test_what_a_killed_server_left_of_its_questions_is_swept_and_what_is_asked_n
         asking = asyncio.create_task(ask(machine, shell(command)))
         asked = await until_written(tmp_path / "pid")
         store = SqliteStore(tmp_path / "store")
-        sweep = Sweep(INSTANCE, machine.agents, store, store.outputs, machine.clock)
+        sweep = Sweep(INSTANCE, machine.agents, store, store.outputs, machine.clock, NO_SECRETS)
         await sweep.sweep(await machine.agent())
         store.close()
         assert not alive(pid)

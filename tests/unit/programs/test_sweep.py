@@ -20,7 +20,7 @@ from apsis.store.output_files import OutputFiles
 from apsis.store.store import SqliteStore
 from tests.support.jobs import EPOCH
 from tests.unit.agents.machine import Machine, alive, machine, until
-from tests.unit.programs.runs import a_run, shell
+from tests.unit.programs.runs import NO_SECRETS, a_run, shell
 
 FOREVER = shell("echo before; exec sleep 1000")
 
@@ -34,11 +34,11 @@ class Floor:
 
     @property
     def kinds(self) -> Kinds:
-        return Kinds(self.store.instance_id, self.machine.agents, self.store.outputs, self.machine.clock)
+        return Kinds(self.store.instance_id, self.machine.agents, self.store.outputs, self.machine.clock, NO_SECRETS)
 
     def broom(self, outputs: OutputFiles | None = None) -> Sweep:
         outputs = outputs or self.store.outputs
-        return Sweep(self.store.instance_id, self.machine.agents, self.store, outputs, self.machine.clock)
+        return Sweep(self.store.instance_id, self.machine.agents, self.store, outputs, self.machine.clock, NO_SECRETS)
 
     def proc_id(self, run: Run) -> str:
         return f"{self.store.instance_id}-{run.run_id}-{run.attempt}"
