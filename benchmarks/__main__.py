@@ -7,23 +7,26 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import noops, processes, push
+from benchmarks import noops, past, processes, push
 from benchmarks.figure import Figure
 
-ALL = {"push": push.measure, "P5": noops.measure, "P6": processes.measure}
+ALL = {"push": push.measure, "P5": noops.measure, "P6": processes.measure, "P12": past.measure}
+LONG = {"P12-10M": past.measure_ten_million}
+"""Only when named: the first time it takes a quarter of an hour, and 9 GB of disk for good."""
+
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join([*ALL, *LONG])}")
     names = parser.parse_args().names or list(ALL)
-    if unknown := [name for name in names if name not in ALL]:
-        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(ALL)}")
+    if unknown := [name for name in names if name not in ALL | LONG]:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join([*ALL, *LONG])}")
     figures: list[Figure] = []
     for name in names:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
-        figures += ALL[name]()
+        figures += (ALL | LONG)[name]()
     table = _table(figures)
     print(table)
     RESULTS.mkdir(exist_ok=True)

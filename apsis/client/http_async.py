@@ -82,7 +82,7 @@ class AsyncClient:
         cursor: str | None = None,
         oldest_first: bool = False,
     ) -> RunPage:
-        """Return a page of runs by schedule time; go on with its `next` as `cursor`."""
+        """Return a page of runs by schedule time, perhaps a short or empty one; go on with its `next` as `cursor`."""
         return await self._ask(
             calls.runs(
                 job_id=job_id,

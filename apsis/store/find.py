@@ -1,67 +1,233 @@
-"""Finding runs: a filter as SQL, and keyset pages."""
+"""Finding runs: each term of a filter is a stretch of an index in the order of time, and a page lies where they meet.
+
+Every statement names its index, so that no plan depends on statistics, of which there are none.
+"""
 
 import re
 import sqlite3
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Final
 
 from apsis.domain.errors import BadRequest
 from apsis.domain.query import RunFilter, RunPage
+from apsis.domain.state import State
 from apsis.lib.instant import to_ms
 from apsis.store.queries import SQL
 from apsis.store.rows import run_of, times_of
 
+EXAMINED: Final = 50_000
+"""Rows that one page may look at to find those that match several terms: some 20 ms; the cursor goes on from there."""
+
+CHUNK: Final = 1_000
+"""Rows examined at a time; then it is asked anew which term has the fewest."""
+
 _CURSOR: Final = re.compile(r"(-?\d{1,15})\.(\d{1,18})")
+
+Position = tuple[int, int]
+"""Where a run stands in every index: its schedule time and its row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Positions from `low` up to, without, `high`; read from one end."""
+
+    low: Position
+    high: Position
+    newest_first: bool
+
+    @property
+    def way(self) -> str:
+        """SQL's word for the order."""
+        return "desc" if self.newest_first else "asc"
+
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """The values that `Stretch.within` asks for."""
+        return (*self.low, *self.high)
+
+    def until(self, end: Position) -> "Span":
+        """Return the part up to and with `end`."""
+        return replace(self, low=end) if self.newest_first else replace(self, high=_after(end))
+
+    def beyond(self, end: Position) -> "Span":
+        """Return the part behind `end`."""
+        if self.newest_first:
+            return replace(self, high=min(self.high, end))
+        return replace(self, low=max(self.low, _after(end)))
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The entries of an index with equal leading columns; `table` is the one whose time and row it is ordered by."""
+
+    source: str
+    table: str
+    equal: str
+    values: tuple[str, ...]
+
+    def within(self) -> str:
+        """Return the condition, its values followed by a span's bounds."""
+        position = f"({self.table}.schedule_time, {self.table}.seq)"
+        return f"{self.equal} and {position} >= (?, ?) and {position} < (?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A part of a filter: the stretches in which its runs lie, and the condition that tells them among other runs."""
+
+    stretches: tuple[Stretch, ...]
+    condition: str
+    values: tuple[str, ...]
 
 
 def find_runs(connection: sqlite3.Connection, wanted: RunFilter, limit: int, cursor: str | None) -> RunPage:
-    """Return a page of at most `limit` runs by schedule time, and the cursor behind it."""
-    where, values = _where(wanted)
+    """Return a page of at most `limit` runs by schedule time, and the cursor behind it.
+
+    After EXAMINED rows the page ends with what was found until then, perhaps nothing; its cursor goes on.
+    """
+    span = _span(wanted)
     if cursor is not None:
-        where.append(f"(schedule_time, run.seq) {'<' if wanted.newest_first else '>'} (?, ?)")
-        values.extend(_read_cursor(cursor))
-    way = "desc" if wanted.newest_first else "asc"
-    condition = f"where {' and '.join(where)}" if where else ""
-    # Only our own words are put together here; every value is bound.
-    sql = f"select run.* from run {condition} order by schedule_time {way}, run.seq {way} limit ?"  # noqa: S608
-    rows = connection.execute(sql, (*values, limit + 1)).fetchall()
+        span = span.beyond(_read_cursor(cursor))
+    first, *others = _terms(wanted)
+    if others:
+        rows, end = _meeting(connection, (first, *others), span, limit)
+    else:
+        rows, end = _read(connection, first, (), span, limit + 1), None
     page = rows[:limit]
+    if len(rows) > limit:
+        end = _position(page[-1])
     times = times_of(connection.execute(SQL["run_times"], (_json_list([row["run_id"] for row in page]),)))
     runs = tuple(run_of(row, times.get(row["run_id"], {})) for row in page)
-    more = f"{page[-1]['schedule_time']}.{page[-1]['seq']}" if len(rows) > limit else None
-    return RunPage(runs, more)
+    return RunPage(runs, f"{end[0]}.{end[1]}" if end is not None else None)
 
 
-def _where(wanted: RunFilter) -> tuple[list[str], list[Any]]:
-    where: list[str] = []
-    values: list[Any] = []
+def _meeting(
+    connection: sqlite3.Connection, terms: Sequence[Term], span: Span, limit: int
+) -> tuple[list[sqlite3.Row], Position | None]:
+    """Return the first `limit` + 1 runs that match all terms, and the position up to which was looked; None: the end.
 
-    def term(sql: str, *bound: Any) -> None:
-        where.append(sql)
-        values.extend(bound)
+    What is read is always a stretch of the term that has the fewest rows just there.
+    """
+    rows: list[sqlite3.Row] = []
+    end: Position | None = None
+    for _ in range(EXAMINED // CHUNK):
+        ends = [_end_of_chunk(connection, term, span) for term in terms]
+        fewest = ends.index(None) if None in ends else ends.index(_farthest(ends, span))
+        end = ends[fewest]
+        here = span.until(end) if end is not None else span
+        others = [term for term in terms if term is not terms[fewest]]
+        rows += _read(connection, terms[fewest], others, here, limit + 1 - len(rows))
+        if end is None or len(rows) > limit:
+            break
+        span = span.beyond(end)
+    return rows, end
 
-    if wanted.job_id is not None:
-        term("run.job_id = ?", wanted.job_id)
-    if wanted.states:
-        states = sorted(wanted.states)
-        term(f"state in ({', '.join('?' * len(states))})", *states)
-    if wanted.since is not None:
-        term("schedule_time >= ?", to_ms(wanted.since))
-    if wanted.until is not None:
-        term("schedule_time < ?", to_ms(wanted.until))
-    if wanted.rerun_of is not None:
-        term("rerun_of = ?", wanted.rerun_of)
-    for name, value in (wanted.args or {}).items():
-        job = "a.job_id = run.job_id and " if wanted.job_id is not None else ""
-        term(
-            f"exists (select 1 from run_arg a where {job}a.name = ? and a.value = ?"  # noqa: S608
-            " and a.schedule_time = run.schedule_time and a.seq = run.seq)",
-            name,
-            value,
+
+def _end_of_chunk(connection: sqlite3.Connection, term: Term, span: Span) -> Position | None:
+    """Return a position up to which the term has CHUNK rows at most; None if it has no more in the whole span."""
+    ends = []
+    for stretch in term.stretches:
+        sql = (  # Only our own words are put together; every value is bound.
+            f"select {stretch.table}.schedule_time, {stretch.table}.seq from {stretch.source}"  # noqa: S608
+            f" where {stretch.within()} order by 1 {span.way}, 2 {span.way} limit 1 offset ?"
         )
-    return where, values
+        skip = CHUNK // len(term.stretches) - 1
+        if (row := connection.execute(sql, (*stretch.values, *span.bounds, skip)).fetchone()) is not None:
+            ends.append(_position(row))
+    nearest = max if span.newest_first else min
+    return nearest(ends, default=None)
 
 
-def _read_cursor(cursor: str) -> tuple[int, int]:
+def _farthest(ends: Iterable[Position | None], span: Span) -> Position:
+    farthest = min if span.newest_first else max
+    return farthest(end for end in ends if end is not None)
+
+
+def _read(
+    connection: sqlite3.Connection, term: Term, others: Sequence[Term], span: Span, limit: int
+) -> list[sqlite3.Row]:
+    """Return the first runs of a term within a span that the other terms match too.
+
+    Each stretch comes in the order of its index; SQLite merges several without sorting or reading them to the end.
+    """
+    conditions = "".join(f" and {other.condition}" for other in others)
+    values = tuple(chain.from_iterable(other.values for other in others))
+    ordered = f"{term.stretches[0].table}." if len(term.stretches) == 1 else ""
+    sql = " union all ".join(
+        f"select run.* from {stretch.source}{_JOIN.get(stretch.table, '')} where {stretch.within()}{conditions}"  # noqa: S608
+        for stretch in term.stretches
+    )
+    bound = chain.from_iterable((*stretch.values, *span.bounds, *values) for stretch in term.stretches)
+    order = f" order by {ordered}schedule_time {span.way}, {ordered}seq {span.way} limit ?"
+    return connection.execute(sql + order, (*bound, limit)).fetchall()
+
+
+_JOIN: Final = {"run_arg": " cross join run on run.seq = run_arg.seq"}
+
+
+def _terms(wanted: RunFilter) -> tuple[Term, ...]:
+    terms = []
+    if wanted.rerun_of is not None:
+        terms.append(_equal("run_rerun", {"rerun_of": wanted.rerun_of}))
+    if wanted.job_id is not None and (wanted.states or not wanted.args):
+        terms.append(_in_states("run_job", wanted.states or frozenset(State), {"job_id": wanted.job_id}))
+    elif wanted.states:
+        terms.append(_in_states("run_state", wanted.states, {}))
+    terms += [_arg(wanted.job_id, name, value) for name, value in (wanted.args or {}).items()]
+    return tuple(terms) or (_equal("run_time", {}),)
+
+
+def _equal(index: str, columns: dict[str, str]) -> Term:
+    equal = " and ".join(f"run.{column} = ?" for column in columns) or "true"
+    values = tuple(columns.values())
+    return Term((Stretch(f"run indexed by {index}", "run", equal, values),), equal, values)
+
+
+def _in_states(index: str, states: Iterable[State], columns: dict[str, str]) -> Term:
+    names = sorted(state.value for state in states)
+    each = [_equal(index, {**columns, "state": name}).stretches[0] for name in names]
+    condition = "".join(f"run.{column} = ? and " for column in columns)
+    condition += f"run.state in ({', '.join('?' * len(names))})"
+    return Term(tuple(each), condition, (*columns.values(), *names))
+
+
+_ARG: Final = "run_arg.name = ? and run_arg.value = ?"
+
+_HAS_ARG: Final = (
+    "exists (select 1 from run_arg a where a.job_id = run.job_id and a.name = ? and a.value = ?"
+    " and a.schedule_time = run.schedule_time and a.seq = run.seq)"
+)
+
+
+def _arg(job_id: str | None, name: str, value: str) -> Term:
+    if job_id is None:
+        stretch = Stretch("run_arg indexed by run_arg_value", "run_arg", _ARG, (name, value))
+        return Term((stretch,), _HAS_ARG, (name, value))
+    stretch = Stretch("run_arg", "run_arg", f"run_arg.job_id = ? and {_ARG}", (job_id, name, value))
+    return Term((stretch,), f"run.job_id = ? and {_HAS_ARG}", (job_id, name, value))
+
+
+def _span(wanted: RunFilter) -> Span:
+    low = to_ms(wanted.since) if wanted.since is not None else -_EVER
+    high = to_ms(wanted.until) if wanted.until is not None else _EVER
+    return Span((low, 0), (high, 0), wanted.newest_first)
+
+
+_EVER: Final = 1 << 60
+"""Milliseconds that no instant has."""
+
+
+def _position(row: sqlite3.Row) -> Position:
+    return row["schedule_time"], row["seq"]
+
+
+def _after(position: Position) -> Position:
+    return position[0], position[1] + 1
+
+
+def _read_cursor(cursor: str) -> Position:
     match = _CURSOR.fullmatch(cursor)
     if match is None:
         raise BadRequest(

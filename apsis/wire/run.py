@@ -62,7 +62,7 @@ class RunPage:
     """A page of runs, newest schedule time first, and the cursor of the next page."""
 
     runs: list[Run]
-    next: str | None
+    next: str | None = said("The cursor of the page after; null: no more. A short or empty page may have one.")
     as_of: str
 
 

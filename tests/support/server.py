@@ -90,6 +90,7 @@ class ServerProcess:
         self._options = options
         self._log = log
         self._process: subprocess.Popen[str] | None = None
+        self.started_s = 0.0
         # One client: each of its own would load certificates, 50 ms a request. No connection outlives a killed server.
         unkept = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.Client(base_url=f"{self.url}/api/v1", verify=False, timeout=30, limits=unkept)  # noqa: S501
@@ -101,6 +102,7 @@ class ServerProcess:
 
     def start(self) -> "ServerProcess":
         """Start, and return once it answers."""
+        began = time.monotonic()
         argv = [sys.executable, "-m", "apsis", "serve", "--state", str(self.state), "--bind", f"127.0.0.1:{self.port}"]
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
@@ -109,6 +111,7 @@ class ServerProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith("Apsis serves"), self._log.read_text()
+        self.started_s = time.monotonic() - began
         return self
 
     def kill(self) -> None:

@@ -48,23 +48,23 @@ where before is not state
 group by run_id, state order by run_id, max(seq)
 
 -- name: unfinished_runs
-select run.*, bound from run left join run_bound using (run_id)
+select run.*, bound from run indexed by run_unfinished left join run_bound using (run_id)
 where state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
 order by schedule_time, run_id
 
 -- name: unfinished_times
 select run_id, state, max(time) as time from (
     select run_id, run_log.seq, time, run_log.state, lag(run_log.state) over (partition by run_id order by run_log.seq) as before
-    from run join run_log using (run_id)
+    from run indexed by run_unfinished cross join run_log using (run_id)
     where run.state in ('scheduled', 'waiting', 'starting', 'running', 'stopping'))
 where before is not state
 group by run_id, state order by run_id, max(seq)
 
 -- name: settled_runs
-select run_id, schedule_time from run
+select run_id, schedule_time from run indexed by run_state
 where schedule_time > :now and adhoc = 0 and state in ('success', 'failure', 'error', 'skipped')
 union all
-select run_id, schedule_time from planned cross join run using (job_id)
+select run_id, schedule_time from planned cross join run indexed by run_job using (job_id)
 where until < :now and schedule_time > until and schedule_time <= :now
     and adhoc = 0 and state in ('success', 'failure', 'error', 'skipped')
 

@@ -16,7 +16,15 @@ export interface RunRange {
   limit: number
 }
 
+/** Read a page; one that is empty, because the server has looked at much and found nothing yet, is gone on from. */
 export async function readRuns(filter: RunFilter, range: RunRange): Promise<RunPage & { asOf: string }> {
+  let page = await readPage(filter, range)
+  const asOf = page.asOf
+  while (page.runs.length === 0 && page.next !== null) page = await readPage(filter, { ...range, cursor: page.next })
+  return { ...page, asOf }
+}
+
+async function readPage(filter: RunFilter, range: RunRange): Promise<RunPage & { asOf: string }> {
   const query: Record<string, string> = { limit: String(range.limit) }
   if (filter.jobId !== null) query['job_id'] = filter.jobId
   if (filter.states.length > 0) query['state'] = filter.states.join(',')

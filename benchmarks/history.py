@@ -1,0 +1,134 @@
+"""Databases of runs that ended long ago, made by direct SQL and kept between benchmarks."""
+
+import base64
+import hashlib
+import os
+import random
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from apsis.store.store import SqliteStore
+
+KEPT: Final = Path(os.environ.get("APSIS_BENCH_DIR", "/tmp/apsis-bench"))  # noqa: S108 - a cache, for anybody
+
+JOBS: Final = 2_000
+REGIONS: Final = 20
+NEWEST: Final = 1_795_000_000_000
+"""The time of the newest run; the others lie before it, ten thousand a day."""
+
+STEP_MS: Final = 8_640
+STATES: Final = ("success", "failure", "error", "skipped")
+SHARES: Final = (900, 60, 10, 30)
+BYTES_A_RUN: Final = 1_200
+"""What a run takes with its log, args and indexes, at most."""
+
+
+@dataclass(frozen=True)
+class History:
+    """A state directory with so many finished runs."""
+
+    state: Path
+    runs: int
+
+    @property
+    def sample(self) -> list[sqlite3.Row]:
+        """Some hundreds of its runs, from everywhere."""
+        with sqlite3.connect(f"file:{self.state / 'apsis.db'}?mode=ro", uri=True) as connection:
+            connection.row_factory = sqlite3.Row
+            seqs = random.Random(7).choices(range(1, self.runs + 1), k=300)
+            rows = [connection.execute("select * from run where seq = ?", (seq,)).fetchone() for seq in seqs]
+        connection.close()
+        return rows
+
+
+def job_name(number: int) -> str:
+    """Return a job's id; those with small numbers run most."""
+    return f"group{number % 40}/job{number}"
+
+
+def history(runs: int) -> History:
+    """Return a database with `runs` finished runs, made now unless one of this schema is there."""
+    schema = hashlib.sha256()
+    for file in sorted((resources.files("apsis.store") / "migrations").iterdir(), key=lambda f: f.name):
+        schema.update(file.read_bytes())
+    schema.update(Path(__file__).read_bytes())
+    state = KEPT / f"history-{runs}-{schema.hexdigest()[:12]}"
+    if not state.exists():
+        for old in KEPT.glob(f"history-{runs}-*"):
+            shutil.rmtree(old)
+        _make(state, runs)
+    return History(state, runs)
+
+
+def _make(state: Path, runs: int) -> None:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    if (free := shutil.disk_usage(KEPT).free) < runs * BYTES_A_RUN * 2:
+        raise SystemExit(f"{runs:,} runs need {runs * BYTES_A_RUN * 2 >> 20:,} MiB in {KEPT}; {free >> 20:,} are free")
+    print(f"making {runs:,} runs in {state} …", file=sys.stderr, flush=True)
+    start = time.monotonic()
+    new = state.with_suffix(".new")
+    shutil.rmtree(new, ignore_errors=True)
+    SqliteStore(new).close()
+    connection = sqlite3.connect(new / "apsis.db", isolation_level=None)
+    connection.executescript(
+        "pragma journal_mode = delete; pragma journal_mode = off; pragma synchronous = off;"
+        "pragma cache_size = -1000000; pragma threads = 2; pragma locking_mode = exclusive"
+    )
+    of_tables = "select name, sql from sqlite_master where type = 'index' and sql is not null"
+    indexes = connection.execute(of_tables).fetchall()
+    for name, _ in indexes:
+        connection.execute(f"drop index {name}")
+    connection.execute("begin")
+    connection.executemany(_INSERT_RUN, _runs(runs))
+    connection.execute("commit")
+    connection.executescript(_ARGS_AND_LOG)
+    for _, sql in indexes:
+        connection.execute(sql)
+    connection.execute("pragma journal_mode = wal")
+    connection.close()
+    new.rename(state)
+    size = (state / "apsis.db").stat().st_size
+    print(f"made in {time.monotonic() - start:.0f} s: {size / runs:,.0f} bytes a run", file=sys.stderr, flush=True)
+
+
+def _runs(count: int) -> Iterator[tuple[object, ...]]:
+    rng = random.Random(count)
+    before: list[str] = []
+    for number in range(count):
+        run_id = "r" + base64.b32encode(rng.randbytes(10)).decode().lower()
+        job = int(JOBS * rng.random() ** 2)
+        # Runs are made up to two days ahead, so the order of rows is not quite the order of time.
+        at = NEWEST - (count - number) * STEP_MS + rng.randrange(2 * 86_400_000)
+        day = time.strftime("%Y-%m-%d", time.gmtime(at // 1000))
+        args = f'{{"date":"{day}","region":"region{rng.randrange(REGIONS)}"}}'
+        rerun_of = before[rng.randrange(len(before))] if before and number % 100 == 0 else None
+        if number % 1000 == 0:
+            before.append(run_id)
+        state = rng.choices(STATES, SHARES)[0]
+        path = job_name(job)
+        yield (run_id, path, args, state, at, at, rerun_of, int(rerun_of is not None), path + ".yaml", f"{job:040x}")
+
+
+_INSERT_RUN: Final = """
+insert into run (run_id, job_id, args, state, schedule_time, nominal_time, attempt, rerun_of, label, labels, adhoc,
+    repo, revision, path, blob, timed_out, message, log_length)
+values (?, ?, ?, ?, ?, ?, 1, ?, null, '["nightly"]', ?, '', 'f3b5c1d2a4e6978800112233445566778899aabb', ?, ?, 0,
+    'exit code 0', 5)
+"""
+
+_ARGS_AND_LOG: Final = """
+insert into run_arg (job_id, name, value, schedule_time, seq)
+select job_id, key, value, schedule_time, run.seq from run, json_each(run.args) order by 1, 2, 3, 4, 5;
+with step (n, state, message) as (values (1, 'scheduled', 'scheduled'), (2, 'waiting', 'due'),
+    (3, 'starting', 'starting'), (4, 'running', 'process 4711 on group default'), (5, null, 'exit code 0'))
+insert into run_log (run_id, seq, time, state, message)
+select run_id, n, schedule_time + 100 * n, ifnull(step.state, run.state), step.message
+from run cross join step order by run_id, n;
+"""
