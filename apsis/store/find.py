@@ -5,7 +5,7 @@ Every statement names its index, so that no plan depends on statistics, of which
 
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
@@ -60,26 +60,50 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The entries of an index with equal leading columns; `table` is the one whose time and row it is ordered by."""
+    """The entries of an index that are equal in its leading columns, and so lie in the order of time.
 
-    source: str
+    Only our own words become SQL here; every value is bound.
+    """
+
     table: str
-    equal: str
+    index: str | None
+    columns: tuple[str, ...]
     values: tuple[str, ...]
 
+    @property
+    def source(self) -> str:
+        """Where it is read from, as `s`; None: the primary key, which SQLite takes by itself."""
+        return f"{self.table} s" + (f" indexed by {self.index}" if self.index is not None else "")
+
+    @property
     def within(self) -> str:
-        """Return the condition, its values followed by a span's bounds."""
-        position = f"({self.table}.schedule_time, {self.table}.seq)"
-        return f"{self.equal} and {position} >= (?, ?) and {position} < (?, ?)"
+        """The condition, in its own values followed by a span's bounds."""
+        equal = "".join(f"s.{column} = ? and " for column in self.columns)
+        return f"{equal}(s.schedule_time, s.seq) >= (?, ?) and (s.schedule_time, s.seq) < (?, ?)"
+
+    @property
+    def has(self) -> str:
+        """Whether a run of another stretch `s` lies here too, in its own values; asks nothing but this index."""
+        equal = "".join(f"o.{column} = ? and " for column in self.columns)
+        source = self.source.replace(" s", " o", 1)
+        return f"exists (select 1 from {source} where {equal}o.schedule_time = s.schedule_time and o.seq = s.seq)"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A part of a filter: the stretches in which its runs lie, and the condition that tells them among other runs."""
+    """A part of a filter: the stretches in which its runs lie, each in one of them."""
 
     stretches: tuple[Stretch, ...]
-    condition: str
-    values: tuple[str, ...]
+
+    @property
+    def has(self) -> str:
+        """Whether a run of another term's stretch `s` is one of these."""
+        return f"({' or '.join(stretch.has for stretch in self.stretches)})"
+
+    @property
+    def values(self) -> Iterator[str]:
+        """The values of `has`."""
+        return chain.from_iterable(stretch.values for stretch in self.stretches)
 
 
 def find_runs(connection: sqlite3.Connection, wanted: RunFilter, limit: int, cursor: str | None) -> RunPage:
@@ -129,9 +153,9 @@ def _end_of_chunk(connection: sqlite3.Connection, term: Term, span: Span) -> Pos
     """Return a position up to which the term has CHUNK rows at most; None if it has no more in the whole span."""
     ends = []
     for stretch in term.stretches:
-        sql = (  # Only our own words are put together; every value is bound.
-            f"select {stretch.table}.schedule_time, {stretch.table}.seq from {stretch.source}"  # noqa: S608
-            f" where {stretch.within()} order by 1 {span.way}, 2 {span.way} limit 1 offset ?"
+        sql = (
+            f"select s.schedule_time, s.seq from {stretch.source} where {stretch.within}"  # noqa: S608
+            f" order by s.schedule_time {span.way}, s.seq {span.way} limit 1 offset ?"
         )
         skip = CHUNK // len(term.stretches) - 1
         if (row := connection.execute(sql, (*stretch.values, *span.bounds, skip)).fetchone()) is not None:
@@ -148,65 +172,50 @@ def _farthest(ends: Iterable[Position | None], span: Span) -> Position:
 def _read(
     connection: sqlite3.Connection, term: Term, others: Sequence[Term], span: Span, limit: int
 ) -> list[sqlite3.Row]:
-    """Return the first runs of a term within a span that the other terms match too.
+    """Return the first runs of a term within a span that the other terms have too.
 
     Each stretch comes in the order of its index; SQLite merges several without sorting or reading them to the end.
     """
-    conditions = "".join(f" and {other.condition}" for other in others)
+    conditions = "".join(f" and {other.has}" for other in others)
     values = tuple(chain.from_iterable(other.values for other in others))
-    ordered = f"{term.stretches[0].table}." if len(term.stretches) == 1 else ""
     sql = " union all ".join(
-        f"select run.* from {stretch.source}{_JOIN.get(stretch.table, '')} where {stretch.within()}{conditions}"  # noqa: S608
+        f"select {_ROW[stretch.table]} where {stretch.within}{conditions}".format(source=stretch.source)
         for stretch in term.stretches
     )
     bound = chain.from_iterable((*stretch.values, *span.bounds, *values) for stretch in term.stretches)
-    order = f" order by {ordered}schedule_time {span.way}, {ordered}seq {span.way} limit ?"
+    # Of one stretch SQLite knows the order by its own columns only, of several by those of the result.
+    of = "s." if len(term.stretches) == 1 else ""
+    order = f" order by {of}schedule_time {span.way}, {of}seq {span.way} limit ?"
     return connection.execute(sql + order, (*bound, limit)).fetchall()
 
 
-_JOIN: Final = {"run_arg": " cross join run on run.seq = run_arg.seq"}
+_ROW: Final = {"run": "s.* from {source}", "run_arg": "run.* from {source} cross join run on run.seq = s.seq"}
 
 
 def _terms(wanted: RunFilter) -> tuple[Term, ...]:
     terms = []
+    job_id, args = wanted.job_id, wanted.args or {}
     if wanted.rerun_of is not None:
-        terms.append(_equal("run_rerun", {"rerun_of": wanted.rerun_of}))
-    if wanted.job_id is not None and (wanted.states or not wanted.args):
-        terms.append(_in_states("run_job", wanted.states or frozenset(State), {"job_id": wanted.job_id}))
+        terms.append(Term((Stretch("run", "run_rerun", ("rerun_of",), (wanted.rerun_of,)),)))
+    if job_id is not None and (wanted.states or not args):
+        # A job's runs are those in each of the states: one index does for both.
+        terms.append(_in_states("run_job", wanted.states or frozenset(State), ("job_id",), (job_id,)))
     elif wanted.states:
-        terms.append(_in_states("run_state", wanted.states, {}))
-    terms += [_arg(wanted.job_id, name, value) for name, value in (wanted.args or {}).items()]
-    return tuple(terms) or (_equal("run_time", {}),)
+        terms.append(_in_states("run_state", wanted.states, (), ()))
+    for name, value in args.items():
+        terms.append(Term((_with_arg(job_id, name, value),)))
+    return tuple(terms) or (Term((Stretch("run", "run_time", (), ()),)),)
 
 
-def _equal(index: str, columns: dict[str, str]) -> Term:
-    equal = " and ".join(f"run.{column} = ?" for column in columns) or "true"
-    values = tuple(columns.values())
-    return Term((Stretch(f"run indexed by {index}", "run", equal, values),), equal, values)
-
-
-def _in_states(index: str, states: Iterable[State], columns: dict[str, str]) -> Term:
+def _in_states(index: str, states: Iterable[State], columns: tuple[str, ...], values: tuple[str, ...]) -> Term:
     names = sorted(state.value for state in states)
-    each = [_equal(index, {**columns, "state": name}).stretches[0] for name in names]
-    condition = "".join(f"run.{column} = ? and " for column in columns)
-    condition += f"run.state in ({', '.join('?' * len(names))})"
-    return Term(tuple(each), condition, (*columns.values(), *names))
+    return Term(tuple(Stretch("run", index, (*columns, "state"), (*values, name)) for name in names))
 
 
-_ARG: Final = "run_arg.name = ? and run_arg.value = ?"
-
-_HAS_ARG: Final = (
-    "exists (select 1 from run_arg a where a.job_id = run.job_id and a.name = ? and a.value = ?"
-    " and a.schedule_time = run.schedule_time and a.seq = run.seq)"
-)
-
-
-def _arg(job_id: str | None, name: str, value: str) -> Term:
+def _with_arg(job_id: str | None, name: str, value: str) -> Stretch:
     if job_id is None:
-        stretch = Stretch("run_arg indexed by run_arg_value", "run_arg", _ARG, (name, value))
-        return Term((stretch,), _HAS_ARG, (name, value))
-    stretch = Stretch("run_arg", "run_arg", f"run_arg.job_id = ? and {_ARG}", (job_id, name, value))
-    return Term((stretch,), f"run.job_id = ? and {_HAS_ARG}", (job_id, name, value))
+        return Stretch("run_arg", "run_arg_value", ("name", "value"), (name, value))
+    return Stretch("run_arg", None, ("job_id", "name", "value"), (job_id, name, value))
 
 
 def _span(wanted: RunFilter) -> Span:

@@ -3,7 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
+
+from whenever import Instant
 
 from apsis.domain.args import Args
 from apsis.domain.run import LogEntry, Run
@@ -44,7 +47,7 @@ def run_of(row: sqlite3.Row, times: Mapping[State, Any]) -> Run:
     return Run(
         run_id=row["run_id"],
         job_id=row["job_id"],
-        args=Args(json.loads(row["args"])),
+        args=_args_of(row["args"]),
         schedule_time=from_ms(row["schedule_time"]),
         nominal_time=from_ms(row["nominal_time"]),
         state=State(row["state"]),
@@ -52,7 +55,7 @@ def run_of(row: sqlite3.Row, times: Mapping[State, Any]) -> Run:
         attempt=row["attempt"],
         rerun_of=row["rerun_of"],
         label=row["label"],
-        labels=tuple(json.loads(row["labels"])),
+        labels=_labels_of(row["labels"]),
         adhoc=bool(row["adhoc"]),
         repo=row["repo"],
         revision=row["revision"],
@@ -75,12 +78,34 @@ def unfinished_of(row: sqlite3.Row, times: Mapping[State, Any]) -> Run:
     return run
 
 
-def times_of(rows: Iterable[sqlite3.Row]) -> dict[str, dict[State, Any]]:
-    """Return when each run last entered each state, from rows of run_id, state and time."""
-    times: dict[str, dict[State, Any]] = {}
-    for run_id, state, time in rows:
-        times.setdefault(run_id, {})[State(state)] = from_ms(time)
+def times_of(rows: Iterable[sqlite3.Row]) -> dict[str, dict[State, Instant]]:
+    """Return when each run last entered each state, from its log's run_id, time and state in their order.
+
+    An entry in the state that the run was in already tells of something else, and enters nothing.
+    """
+    times: dict[str, dict[State, Instant]] = {}
+    before: tuple[str, str] | None = None
+    for run_id, time, name in rows:
+        if (run_id, name) != before:
+            of_run = times.setdefault(run_id, {})
+            of_run.pop(state := _STATES[name], None)  # the order is that of what happened last
+            of_run[state] = from_ms(time)
+            before = (run_id, name)
     return times
+
+
+_STATES: Final = {state.value: state for state in State}
+
+
+@lru_cache(maxsize=4096)
+def _args_of(text: str) -> Args:
+    """Return the args of a row; most runs have some that another has had, and share the object."""
+    return Args(json.loads(text))
+
+
+@lru_cache(maxsize=1024)
+def _labels_of(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
 
 
 def entry_of(row: sqlite3.Row) -> LogEntry:

@@ -41,11 +41,7 @@ delete from run_log where run_id = ?
 select run.*, bound from run left join run_bound using (run_id) where run_id = ?
 
 -- name: run_times
-select run_id, state, max(time) as time from (
-    select run_id, seq, time, state, lag(state) over (partition by run_id order by seq) as before from run_log
-    where run_id in (select value from json_each(?)))
-where before is not state
-group by run_id, state order by run_id, max(seq)
+select run_id, time, state from run_log where run_id in (select value from json_each(?)) order by run_id, seq
 
 -- name: unfinished_runs
 select run.*, bound from run indexed by run_unfinished left join run_bound using (run_id)
@@ -53,12 +49,9 @@ where state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
 order by schedule_time, run_id
 
 -- name: unfinished_times
-select run_id, state, max(time) as time from (
-    select run_id, run_log.seq, time, run_log.state, lag(run_log.state) over (partition by run_id order by run_log.seq) as before
-    from run indexed by run_unfinished cross join run_log using (run_id)
-    where run.state in ('scheduled', 'waiting', 'starting', 'running', 'stopping'))
-where before is not state
-group by run_id, state order by run_id, max(seq)
+select run_id, time, run_log.state from run indexed by run_unfinished cross join run_log using (run_id)
+where run.state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
+order by run_id, run_log.seq
 
 -- name: settled_runs
 select run_id, schedule_time from run indexed by run_state
