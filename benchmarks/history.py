@@ -81,16 +81,18 @@ def _make(state: Path, runs: int) -> None:
         "pragma journal_mode = delete; pragma journal_mode = off; pragma synchronous = off;"
         "pragma cache_size = -1000000; pragma threads = 2; pragma locking_mode = exclusive"
     )
-    of_tables = "select name, sql from sqlite_master where type = 'index' and sql is not null"
-    indexes = connection.execute(of_tables).fetchall()
-    for name, _ in indexes:
-        connection.execute(f"drop index {name}")
+    # Indexes are made when all is there, and counters counted then, which is several times as fast.
+    made = "select type, name, sql from sqlite_master where type in ('index', 'trigger') and sql is not null"
+    definitions = connection.execute(made).fetchall()
+    for kind, name, _ in definitions:
+        connection.execute(f"drop {kind} {name}")
     connection.execute("begin")
     connection.executemany(_INSERT_RUN, _runs(runs))
     connection.execute("commit")
     connection.executescript(_ARGS_AND_LOG)
-    for _, sql in indexes:
+    for *_, sql in definitions:
         connection.execute(sql)
+    connection.execute("update run_count set count = (select count(*) from run where run.state = run_count.state)")
     connection.execute("pragma journal_mode = wal")
     connection.close()
     new.rename(state)
