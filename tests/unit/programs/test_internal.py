@@ -1,0 +1,343 @@
+"""Archive, vacuum and stats against a small store in memory."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from whenever import Instant
+
+from apsis.domain.errors import StoreError
+from apsis.domain.events import Failed, ProgramEvent, Started, Succeeded
+from apsis.domain.program import Archive, Program, Stats, Vacuum
+from apsis.domain.run import Output, Run
+from apsis.domain.state import State
+from apsis.lib.clock import VirtualClock
+from apsis.lib.instant import format_instant
+from apsis.programs.internal import Housekeeping, Internals
+from tests.support.jobs import EPOCH
+from tests.unit.programs.runs import a_run, at
+
+HOUR_S = 3600.0
+
+
+class House:
+    """Keeps the times at which runs ended, in memory."""
+
+    def __init__(self, clock: VirtualClock, ended: list[Instant]) -> None:
+        self.clock = clock
+        self.ended = ended
+        self.archived: dict[str, int] = {}
+        self.at_work = 0
+        self.most_at_work = 0
+        self.breaks_after: int | None = None
+
+    async def archive(
+        self,
+        before: Instant,
+        *,
+        path: str | None,
+        limit: int | None,
+        chunk_size: int,
+        chunk_sleep_s: float,
+        progress: Callable[[int], None],
+    ) -> int:
+        with self._at_work():
+            old = sorted(when for when in self.ended if when < before)[:limit]
+            moved = 0
+            while chunk := old[moved : moved + chunk_size]:
+                if moved == self.breaks_after:
+                    raise StoreError("the disk is full", help="Make room.")
+                self.ended = [when for when in self.ended if when not in chunk]
+                moved += len(chunk)
+                where = path or "archive.db"
+                self.archived[where] = self.archived.get(where, 0) + len(chunk)
+                progress(moved)
+                await self.clock.sleep(chunk_sleep_s)
+            return moved
+
+    async def vacuum(self) -> int:
+        with self._at_work():
+            await self.clock.sleep(1)
+            return 123_456
+
+    async def stats(self) -> Mapping[str, Any]:
+        return {"runs": {"success": len(self.ended)}, "database_bytes": 8192}
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+        try:
+            yield
+        finally:
+            self.at_work -= 1
+
+
+class Scene:
+    def __init__(self, state_dir: Path, clock: VirtualClock, ended: list[Instant]) -> None:
+        self.state_dir = state_dir
+        self.clock = clock
+        self.house = House(clock, ended)
+        self.internals = self.next_server()
+
+    def next_server(self) -> Internals:
+        house: Housekeeping = self.house
+        return Internals(house, self.state_dir, self.clock)
+
+    def start(self, run: Run) -> "Watched":
+        return Watched(self.internals.start(run, program_of(run)))
+
+
+class Watched:
+    """A program that is followed in the background."""
+
+    def __init__(self, events: AsyncGenerator[ProgramEvent, None]) -> None:
+        self.events: list[ProgramEvent] = []
+        self.task = asyncio.create_task(self._follow(events))
+
+    async def _follow(self, events: AsyncGenerator[ProgramEvent, None]) -> None:
+        async for event in events:
+            self.events.append(event)
+
+
+def program_of(run: Run) -> Any:
+    assert run.bound is not None
+    return run.bound.program
+
+
+def starting(program: Program, name: str = "run") -> Run:
+    return replace(a_run(program, name=name), timestamps={State.STARTING: at(24 * HOUR_S)})
+
+
+def text(event: ProgramEvent) -> str:
+    assert not isinstance(event, Started)
+    output: Output | None = event.output
+    assert output is not None
+    assert output.data is not None
+    return output.data.decode()
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., None]:
+    def play(story: Callable[[Scene], Awaitable[None]], old: int = 10) -> None:
+        async def main() -> None:
+            clock = VirtualClock(EPOCH)
+            clock.jump_to(at(24 * HOUR_S))
+            ended = [at(n) for n in range(old)] + [at(23 * HOUR_S + n) for n in range(5)]
+            await story(Scene(tmp_path, clock, ended))
+
+        asyncio.run(main())
+
+    return play
+
+
+def test_an_archive_moves_what_is_old_and_says_how_much(play):
+    async def story(scene: Scene) -> None:
+        watched = scene.start(starting(Archive(age_s=2 * HOUR_S, chunk_size=3)))
+        await scene.clock.advance(100)
+        started, ended = watched.events
+        assert started == Started()
+        assert isinstance(ended, Succeeded)
+        assert ended.message == "moved 10 runs to archive.db"
+        assert ended.meta == {"moved": 10}
+        assert text(ended).endswith("Z moved 10 runs to archive.db\n")
+        assert scene.house.archived == {"archive.db": 10}
+        assert len(scene.house.ended) == 5
+
+    play(story)
+
+
+def test_an_archive_takes_no_more_than_its_count_and_goes_where_it_is_told(play):
+    async def story(scene: Scene) -> None:
+        watched = scene.start(starting(Archive(age_s=0, path="old/2026.db", count=1)))
+        await scene.clock.advance(100)
+        assert watched.events[-1].message == "moved 1 run to old/2026.db"
+
+    play(story)
+
+
+def test_an_archive_tells_of_its_progress_now_and_then(play):
+    async def story(scene: Scene) -> None:
+        watched = scene.start(starting(Archive(age_s=2 * HOUR_S, chunk_size=100, chunk_sleep_s=0.1)))
+        await scene.clock.advance(1000)
+        lines = text(watched.events[-1]).splitlines()
+        assert lines[0].endswith("Z 1,100 runs moved")
+        assert len(lines) == 5
+        assert lines[-1].endswith("Z moved 5,000 runs to archive.db")
+
+    play(story, old=5000)
+
+
+def test_a_stopped_archive_ends_after_its_chunk(play):
+    async def story(scene: Scene) -> None:
+        run = starting(Archive(age_s=2 * HOUR_S, chunk_size=3, chunk_sleep_s=60))
+        watched = scene.start(run)
+        await scene.clock.advance(30)
+        await scene.internals.stop(run, program_of(run))
+        assert len(watched.events) == 1
+        await scene.clock.advance(60)
+        ended = watched.events[-1]
+        assert isinstance(ended, Failed)
+        assert ended.message == "stopped; 6 runs moved to archive.db"
+        assert ended.meta == {"moved": 6}
+        assert scene.house.archived == {"archive.db": 6}
+        await scene.internals.stop(run, program_of(run))
+
+    play(story)
+
+
+def test_an_archive_that_breaks_off_says_what_it_did_and_why(play):
+    async def story(scene: Scene) -> None:
+        scene.house.breaks_after = 6
+        watched = scene.start(starting(Archive(age_s=2 * HOUR_S, chunk_size=3)))
+        await scene.clock.advance(100)
+        ended = watched.events[-1]
+        assert isinstance(ended, Failed)
+        assert ended.message == "the disk is full. Make room.; 6 runs moved to archive.db before"
+
+    play(story)
+
+
+def test_after_a_restart_an_archive_goes_on_with_what_is_left(play):
+    async def story(scene: Scene) -> None:
+        run = starting(Archive(age_s=2 * HOUR_S, chunk_size=3, chunk_sleep_s=60))
+        watched = scene.start(run)
+        await scene.clock.advance(90)
+        watched.task.cancel()
+        await asyncio.gather(watched.task, return_exceptions=True)
+        scene.clock.jump_to(at(48 * HOUR_S))
+        again = Watched(scene.next_server().connect(replace(run, state=State.RUNNING), program_of(run)))
+        await scene.clock.advance(500)
+        started, ended = again.events
+        assert isinstance(started, Started)
+        assert isinstance(ended, Succeeded)
+        assert ended.message == "moved 4 runs to archive.db"
+        assert scene.house.archived == {"archive.db": 10}
+
+    play(story)
+
+
+def test_what_was_asked_to_stop_is_not_started_again_after_a_restart(play):
+    async def story(scene: Scene) -> None:
+        run = starting(Archive(age_s=0))
+        again = Watched(scene.internals.connect(replace(run, state=State.STOPPING), program_of(run)))
+        await again.task
+        assert again.events == [Failed("stopped")]
+        assert scene.house.archived == {}
+
+    play(story)
+
+
+def test_archives_and_vacuums_take_turns_in_their_order_and_statistics_do_not_wait(play):
+    async def story(scene: Scene) -> None:
+        programs = [Archive(age_s=2 * HOUR_S, chunk_size=3, chunk_sleep_s=10), Vacuum(), Archive(age_s=0)]
+        first, second, third = [scene.start(starting(each, str(n))) for n, each in enumerate(programs)]
+        stats = scene.start(starting(Stats(), "stats"))
+        await scene.clock.advance(5)
+        assert [len(each.events) for each in (first, second, third, stats)] == [1, 1, 1, 2]
+        await scene.clock.advance(500)
+        assert [each.events[-1].message for each in (first, second, third)] == [
+            "moved 10 runs to archive.db",
+            "gave 123,456 bytes back to the disk",
+            "moved 5 runs to archive.db",
+        ]
+        assert scene.house.most_at_work == 1
+        assert "waiting for another" in text(second.events[-1])
+
+    play(story)
+
+
+def test_what_waits_for_its_turn_stops_at_once(play):
+    async def story(scene: Scene) -> None:
+        scene.start(starting(Archive(age_s=2 * HOUR_S, chunk_size=3, chunk_sleep_s=1000), "first"))
+        run = starting(Vacuum(), "second")
+        second = scene.start(run)
+        await scene.clock.advance(1)
+        await scene.internals.stop(run, program_of(run))
+        await second.task
+        ended = second.events[-1]
+        assert isinstance(ended, Failed)
+        assert ended.message == "stopped"
+
+    play(story)
+
+
+def test_statistics_are_the_output(play):
+    async def story(scene: Scene) -> None:
+        watched = scene.start(starting(Stats()))
+        await watched.task
+        assert watched.events[-1].message == "statistics taken"
+        assert json.loads(text(watched.events[-1])) == {"runs": {"success": 15}, "database_bytes": 8192}
+        assert list(scene.state_dir.iterdir()) == []
+
+    play(story)
+
+
+def test_statistics_are_lines_of_a_file(play):
+    async def story(scene: Scene) -> None:
+        run = starting(Stats("stats/daily.jsonl"))
+        for _ in range(2):
+            watched = scene.start(run)
+            await watched.task
+            assert watched.events[-1].message == "statistics taken, and added to stats/daily.jsonl"
+        file = scene.state_dir / "stats/daily.jsonl"
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        assert [line["runs"] for line in lines] == [{"success": 15}] * 2
+        assert lines[0]["time"] == format_instant(at(24 * HOUR_S))
+        assert lines[0]["run_id"] == run.run_id
+        assert file.stat().st_mode & 0o777 == 0o600
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/tmp/x.json", "not a path below"),
+        ("../x.json", "not a path below"),
+        ("a/../../x.json", "not a path below"),
+        ("", "not a path below"),
+        ("a\0.json", "not a path below"),
+        ("outputs/x.json", "not a path below"),
+        ("./mirrors/x.json", "not a path below"),
+        ("apsis.db", "one of the server's own"),
+        ("file-link.json", "symbolic link"),
+        ("folder-link/x.json", "symbolic link"),
+        ("inside/loop/x.json", "symbolic link"),
+        ("pipe.json", "cannot be written"),
+        ("folder.json", "Is a directory"),
+        ("file.json/x.json", "Not a directory"),
+    ],
+)
+def test_statistics_go_nowhere_else(play, tmp_path: Path, path: str, words: str) -> None:
+    outside = tmp_path.with_name(tmp_path.name + "-outside")
+    (outside / "folder").mkdir(parents=True)
+    (outside / "x.json").write_text("theirs\n")
+    (tmp_path / "file-link.json").symlink_to(outside / "x.json")
+    (tmp_path / "folder-link").symlink_to(outside / "folder")
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside/loop").symlink_to(tmp_path / "inside")
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "file.json").touch()
+    (tmp_path / "apsis.db").touch()
+    os.mkfifo(tmp_path / "pipe.json")
+
+    async def story(scene: Scene) -> None:
+        watched = scene.start(starting(Stats(path)))
+        await watched.task
+        ended = watched.events[-1]
+        assert isinstance(ended, Failed)
+        assert words in ended.message
+        assert json.loads(text(ended))["database_bytes"] == 8192
+
+    play(story)
+    assert (outside / "x.json").read_text() == "theirs\n"
+    assert list((outside / "folder").iterdir()) == []
+    assert (tmp_path / "apsis.db").read_bytes() == b""
+    assert (tmp_path / "file.json").read_bytes() == b""
