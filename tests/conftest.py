@@ -6,8 +6,13 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a failing simulation be replayed."""
-    parser.addoption("--seed", type=int, default=None, help="play only this world of tests/sim")
+    """Let a failing simulation be replayed, and long tests be as long as they are meant to be."""
+    parser.addoption(
+        "--seed", type=int, default=None, help="play only this world of tests/sim; draw tests/crash's moments from it"
+    )
+    parser.addoption(
+        "--size", choices=("tenth", "full"), default="tenth", help="how much tests/crash and tests/sim go through"
+    )
 
 
 def pytest_configure() -> None:

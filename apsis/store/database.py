@@ -1,20 +1,21 @@
 """The SQLite file: opened, locked against a second server, migrated; one writer thread, a few readers."""
 
 import asyncio
+import errno
 import fcntl
 import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Final, TypeVar
 
-from apsis.domain.errors import BadRequest, InUse, StoreError
+from apsis.domain.errors import ApsisError, BadRequest, InUse, StoreError
+from apsis.store.inspect import explained, inspect
 
 T = TypeVar("T")
 
@@ -38,7 +39,8 @@ class Database:
         self._reading = threading.local()
         self._connections: list[sqlite3.Connection] = []
         try:
-            with _explained(self.path, "open"):
+            with explained(self.path, "open"):
+                inspect(self.path)
                 self._writing = self._connect()
                 _migrate(self._writing, self.path)
                 self.instance_id = _instance_id(self._writing)
@@ -61,7 +63,7 @@ class Database:
         self._close_files()
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with _explained(self.path, "write to"):
+        with explained(self.path, "write to"):
             self._writing.execute("begin immediate")
             try:
                 result = work(self._writing)
@@ -73,7 +75,7 @@ class Database:
             return result
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with _explained(self.path, "read"):
+        with explained(self.path, "read"):
             connection: sqlite3.Connection | None = getattr(self._reading, "connection", None)
             if connection is None:
                 connection = self._reading.connection = self._connect(read_only=True)
@@ -107,10 +109,7 @@ def _lock(state_dir: Path) -> int:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise BadRequest(
-            f"cannot use the state directory {state_dir}: {error.strerror}",
-            help="Give --state a directory that this user may write to.",
-        ) from error
+        raise _unusable(state_dir, error) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -120,9 +119,20 @@ def _lock(state_dir: Path) -> int:
             f"the state directory {state_dir} is in use by another Apsis server, process {holder}",
             help="Stop that server, or give this one its own --state directory.",
         ) from None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        os.close(fd)
+        raise _unusable(state_dir, error) from error
     return fd
+
+
+def _unusable(state_dir: Path, error: OSError) -> ApsisError:
+    words = f"cannot use the state directory {state_dir}: {error.strerror}"
+    if error.errno == errno.ENOSPC:
+        return StoreError(words, help="Make room on its disk.")
+    return BadRequest(words, help="Give --state a directory that this user may write to.")
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
@@ -143,28 +153,3 @@ def _instance_id(connection: sqlite3.Connection) -> str:
     connection.execute("insert or ignore into fact values ('instance', ?)", (secrets.token_hex(4),))
     (value,) = connection.execute("select value from fact where name = 'instance'").fetchone()
     return str(value)
-
-
-@contextmanager
-def _explained(path: Path, doing: str) -> Iterator[None]:
-    """Turn what SQLite says of the file (locked, full, read-only, corrupt) into a StoreError; bugs pass as they are."""
-    try:
-        yield
-    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-        raise
-    except sqlite3.DatabaseError as error:
-        name = getattr(error, "sqlite_errorname", "")
-        raise StoreError(
-            f"cannot {doing} {path}: {error}", help=_REMEDY.get(name.split("_")[1] if name else "")
-        ) from error
-
-
-_REMEDY: Final = {
-    "FULL": "Make room on its disk; Apsis goes on by itself.",
-    "IOERR": "Look at the disk; Apsis goes on by itself when it works again.",
-    "BUSY": "Another program holds the database; end it.",
-    "READONLY": "Make the file and its directory writable for this user.",
-    "CANTOPEN": "Make the file and its directory readable and writable for this user.",
-    "CORRUPT": "Restore a backup; nothing was overwritten.",
-    "NOTADB": "This is not an Apsis database; give another --state directory.",
-}

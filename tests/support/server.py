@@ -103,16 +103,21 @@ class ServerProcess:
     def start(self) -> "ServerProcess":
         """Start, and return once it answers."""
         began = time.monotonic()
-        argv = [sys.executable, "-m", "apsis", "serve", "--state", str(self.state), "--bind", f"127.0.0.1:{self.port}"]
-        with self._log.open("a") as log:
-            self._process = subprocess.Popen(
-                [*argv, *self._options], stdout=subprocess.PIPE, stderr=log, text=True, env=git_environment()
-            )
+        self.spawn()
+        assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith("Apsis serves"), self._log.read_text()
         self.started_s = time.monotonic() - began
         return self
+
+    def spawn(self) -> None:
+        """Start it, and do not wait."""
+        argv = [sys.executable, "-m", "apsis", "serve", "--state", str(self.state), "--bind", f"127.0.0.1:{self.port}"]
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                [*argv, *self._options], stdout=subprocess.PIPE, stderr=log, text=True, env=git_environment()
+            )
 
     def kill(self) -> None:
         """End it as a power cut would."""
