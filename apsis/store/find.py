@@ -15,7 +15,7 @@ from apsis.domain.query import RunFilter, RunPage
 from apsis.domain.state import State
 from apsis.lib.instant import to_ms
 from apsis.store.queries import SQL
-from apsis.store.rows import run_of, times_of
+from apsis.store.rows import readable, run_of, times_of
 
 EXAMINED: Final = 50_000
 """Rows that one page may look at to find those that match several terms: some 20 ms; the cursor goes on from there."""
@@ -123,8 +123,8 @@ def find_runs(connection: sqlite3.Connection, wanted: RunFilter, limit: int, cur
     if len(rows) > limit:
         end = _position(page[-1])
     times = times_of(connection.execute(SQL["run_times"], (_json_list([row["run_id"] for row in page]),)))
-    runs = tuple(run_of(row, times.get(row["run_id"], {})) for row in page)
-    return RunPage(runs, f"{end[0]}.{end[1]}" if end is not None else None)
+    runs = readable(page, lambda row: f"run {row['run_id']}", lambda row: run_of(row, times.get(row["run_id"], {})))
+    return RunPage(tuple(runs), f"{end[0]}.{end[1]}" if end is not None else None)
 
 
 def _meeting(

@@ -2,9 +2,9 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from whenever import Instant
 
@@ -12,7 +12,10 @@ from apsis.domain.args import Args
 from apsis.domain.run import LogEntry, Run
 from apsis.domain.state import State
 from apsis.lib.instant import from_ms, to_ms
+from apsis.lib.seam import failure
 from apsis.spec.bound import load_bound
+
+T = TypeVar("T")
 
 
 def run_values(run: Run) -> dict[str, Any]:
@@ -87,11 +90,29 @@ def times_of(rows: Iterable[sqlite3.Row]) -> dict[str, dict[State, Instant]]:
     before: tuple[str, str] | None = None
     for run_id, time, name in rows:
         if (run_id, name) != before:
-            of_run = times.setdefault(run_id, {})
-            of_run.pop(state := _STATES[name], None)  # the order is that of what happened last
-            of_run[state] = from_ms(time)
             before = (run_id, name)
+            try:
+                state, at = _STATES[name], from_ms(time)
+            except (KeyError, ValueError) as error:
+                failure("row", f"log of run {run_id}", error)
+                continue
+            of_run = times.setdefault(run_id, {})
+            of_run.pop(state, None)  # the order is that of what happened last
+            of_run[state] = at
     return times
+
+
+def readable(
+    rows: Iterable[sqlite3.Row], subject: Callable[[sqlite3.Row], str], read: Callable[[sqlite3.Row], T]
+) -> Iterator[T]:
+    """Yield what `read` makes of each row; one that it cannot read is reported under its `subject`, and left out."""
+    for row in rows:
+        try:
+            value = read(row)
+        except Exception as error:  # noqa: BLE001 - the seam of one row
+            failure("row", subject(row), error)
+        else:
+            yield value
 
 
 _STATES: Final = {state.value: state for state in State}

@@ -4,7 +4,6 @@ import json
 import logging
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -19,14 +18,14 @@ from apsis.domain.run import LogEntry, Output, Run
 from apsis.domain.snapshot import Applied, RevisionVerdict
 from apsis.domain.state import State
 from apsis.engine.ports import Change, Restored
-from apsis.lib.instant import from_ms, to_ms
-from apsis.lib.seam import Failure, attempt
+from apsis.lib.instant import from_ms
 from apsis.store.database import Database
 from apsis.store.deliveries import due_deliveries, missed_of
 from apsis.store.find import find_runs
 from apsis.store.output_files import OutputFiles
 from apsis.store.queries import SQL
-from apsis.store.rows import entry_of, run_of, times_of, unfinished_of
+from apsis.store.restoring import restore
+from apsis.store.rows import entry_of, readable, run_of, times_of
 from apsis.store.standing import Standing, add_output, standings
 from apsis.store.writing import revision_of, verdict_of, write, write_verdict
 
@@ -105,27 +104,7 @@ class SqliteStore:
 
     async def restore(self, now: Instant) -> Restored:
         """Return what an earlier server left at `now`; a row that cannot be read is reported and left alone."""
-
-        def work(connection: sqlite3.Connection) -> Restored:
-            times = times_of(connection.execute(SQL["unfinished_times"]))
-            runs = []
-            for row in connection.execute(SQL["unfinished_runs"]):
-                read = partial(unfinished_of, row, times.get(row["run_id"], {}))
-                run = attempt("row", f"run {row['run_id']}", read)
-                if not isinstance(run, Failure):
-                    runs.append(run)
-            settled = connection.execute(SQL["settled_runs"], {"now": to_ms(now)})
-            planned = connection.execute(SQL["planned"]).fetchall()
-            handled = connection.execute(SQL["fact"], ("handled",)).fetchone()
-            return Restored(
-                runs=tuple(runs),
-                planned={row["job_id"]: from_ms(row["until"]) for row in planned},
-                remake=frozenset(row["job_id"] for row in planned if row["remake"]),
-                settled={row["run_id"]: from_ms(row["schedule_time"]) for row in settled},
-                handled=from_ms(int(handled["value"])) if handled is not None else None,
-            )
-
-        return await self._database.read(work)
+        return await self._database.read(lambda connection: restore(connection, now))
 
     # -- the outbox's ------------------------------------------------------------------------------------------
 
@@ -227,12 +206,13 @@ class SqliteStore:
         """Return the last good snapshot of a repository."""
 
         def work(connection: sqlite3.Connection) -> Applied | None:
-            row = connection.execute(SQL["applied_revision"], (repo,)).fetchone()
-            if row is None:
+            rows = connection.execute(SQL["applied_revision"], (repo,))
+            revision = next(readable(rows, _revision, revision_of), None)
+            if revision is None:
                 return None
             files = connection.execute(SQL["applied_files"], (repo,)).fetchall()
             return Applied(
-                revision=revision_of(row),
+                revision=revision,
                 texts={file["path"]: file["text"] for file in files},
                 blobs={file["path"]: file["blob"] for file in files},
             )
@@ -247,6 +227,10 @@ class SqliteStore:
         """Return the newest revisions that were decided, newest first."""
 
         def work(connection: sqlite3.Connection) -> Sequence[RevisionVerdict]:
-            return [verdict_of(row) for row in connection.execute(SQL["verdicts"], (repo, limit))]
+            return list(readable(connection.execute(SQL["verdicts"], (repo, limit)), _revision, verdict_of))
 
         return await self._database.read(work)
+
+
+def _revision(row: sqlite3.Row) -> str:
+    return f"revision {row['revision']}"

@@ -1,0 +1,46 @@
+"""What an earlier server left, read row by row: one that cannot be read costs only what it is about."""
+
+import sqlite3
+
+from whenever import Instant
+
+from apsis.engine.ports import Restored
+from apsis.lib.instant import from_ms, to_ms
+from apsis.store.queries import SQL
+from apsis.store.rows import readable, times_of, unfinished_of
+
+
+def restore(connection: sqlite3.Connection, now: Instant) -> Restored:
+    """Return what an engine that starts at `now` goes on from."""
+    times = times_of(connection.execute(SQL["unfinished_times"]))
+    rows = connection.execute(SQL["unfinished_runs"]).fetchall()
+    runs = tuple(readable(rows, _run, lambda row: unfinished_of(row, times.get(row["run_id"], {}))))
+    planned = connection.execute(SQL["planned"]).fetchall()
+    settled = connection.execute(SQL["settled_runs"], {"now": to_ms(now)})
+    handled = connection.execute(SQL["fact"], ("handled",))
+    until = dict(readable(planned, lambda row: f"plan of job {row['job_id']}", _planned))
+    unread = {row["run_id"] for row in rows} - {run.run_id for run in runs}
+    return Restored(
+        runs=runs,
+        planned=until,
+        remake=frozenset(row["job_id"] for row in planned if row["remake"] and row["job_id"] in until),
+        # A plan must not make an unreadable run again either: its row has the id.
+        settled=dict(readable(settled, _run, _settled)) | dict.fromkeys(unread, Instant.MAX),
+        handled=next(readable(handled, lambda _: "fact 'handled'", _handled), None),
+    )
+
+
+def _run(row: sqlite3.Row) -> str:
+    return f"run {row['run_id']}"
+
+
+def _planned(row: sqlite3.Row) -> tuple[str, Instant]:
+    return row["job_id"], from_ms(row["until"])
+
+
+def _settled(row: sqlite3.Row) -> tuple[str, Instant]:
+    return row["run_id"], from_ms(row["schedule_time"])
+
+
+def _handled(row: sqlite3.Row) -> Instant:
+    return from_ms(int(row["value"]))
