@@ -5,12 +5,12 @@ from typing import Any, Protocol
 
 from whenever import Instant
 
-from apsis.domain.condition import Condition, Verdict
 from apsis.domain.job import Job
 from apsis.domain.query import RunFilter, RunPage, StoredOutput
 from apsis.domain.run import LogEntry, Run
 from apsis.domain.snapshot import RevisionVerdict
 from apsis.domain.state import State
+from apsis.engine.waiting import Why
 from apsis.repo.ports import RepoState
 
 
@@ -78,8 +78,8 @@ class Engine(Protocol):
         """Return the job's next scheduled runs, soonest first."""
         ...
 
-    def conditions(self, run_id: str) -> Sequence[tuple[Condition, Verdict | None]]:
-        """Return the conditions of a waiting run, each with its last verdict, None if not asked yet."""
+    def why(self, run_id: str) -> Sequence[Why]:
+        """Return all that a waiting run waits for, in the order in which it is asked; [] if it does not wait."""
         ...
 
 

@@ -1,5 +1,6 @@
 """Runs: pages of them, one of them, its log, and what a person may do."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from apsis.api.services import Services, services_of
 from apsis.domain.errors import NotFound
 from apsis.domain.run import Run
 from apsis.domain.state import State
+from apsis.engine.waiting import Why
 from apsis.wire import run as wire
 
 FILTERS: Final = ("job_id", "state", "since", "until", "rerun_of", "limit", "cursor", "order")
@@ -50,10 +52,9 @@ async def get_run(request: Request) -> Response:
     as_of = services.hub.as_of
     known_parameters(request, ())
     run = await load_run(services, request.path_params["run_id"])
-    if run.state is State.WAITING:
-        conditions = services.engine.conditions(run.run_id)
-    else:
-        conditions = [(condition, None) for condition in run.bound.conditions] if run.bound else []
+    conditions: Sequence[Why] = services.engine.why(run.run_id)
+    if not conditions and run.bound is not None:
+        conditions = [Why(condition, condition.describe(), None) for condition in run.bound.conditions]
     return answer(
         view.run_detail(
             run,

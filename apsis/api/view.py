@@ -7,11 +7,12 @@ from typing import Any, cast
 from whenever import Instant
 
 from apsis.domain import transition
-from apsis.domain.condition import Condition, Holds, Verdict
+from apsis.domain.condition import Holds, Waits
 from apsis.domain.finding import Finding
 from apsis.domain.job import Job
 from apsis.domain.run import LogEntry, Run
 from apsis.domain.snapshot import RevisionVerdict
+from apsis.engine.waiting import Why
 from apsis.lib.instant import format_instant
 from apsis.repo.ports import RepoState
 from apsis.spec.bound import condition_view, program_view
@@ -28,7 +29,7 @@ def run(run: Run) -> wire_run.Run:
 def run_detail(
     run: Run,
     *,
-    conditions: Iterable[tuple[Condition, Verdict | None]],
+    conditions: Iterable[Why],
     meta: Mapping[str, Any],
     output_length: int,
     as_of: str,
@@ -37,7 +38,7 @@ def run_detail(
     return wire_run.RunDetail(
         **_run_fields(run),
         program=program_view(run.bound.program) if run.bound else None,
-        conditions=[_condition(condition, verdict) for condition, verdict in conditions],
+        conditions=[_condition(why) for why in conditions],
         meta=plain(meta),
         output_length=output_length,
         operations=cast("list[wire_run.OperationName]", [*transition.operations(run)]),
@@ -147,11 +148,14 @@ def _run_fields(run: Run) -> dict[str, Any]:
     }
 
 
-def _condition(condition: Condition, verdict: Verdict | None) -> wire_run.ConditionStatus:
+def _condition(why: Why) -> wire_run.ConditionStatus:
     return wire_run.ConditionStatus(
-        condition=condition_view(condition),
-        text=condition.describe(),
-        holds=None if verdict is None else isinstance(verdict, Holds),
+        condition=condition_view(why.condition) if why.condition is not None else None,
+        text=why.text,
+        holds=None if why.verdict is None else isinstance(why.verdict, Holds),
+        reason=why.verdict.reason if isinstance(why.verdict, Waits) else None,
+        value=why.value,
+        blocking=list(why.blocking),
     )
 
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from apsis.domain.errors import BadRequest
 from apsis.domain.jobset import Difference, difference
+from apsis.engine import planner, settling
+from apsis.engine.catching_up import TICK
 from apsis.engine.ports import JobsNews, SaveApplied, SavePlanned
-from apsis.engine.timers import RemakeDue
+from apsis.engine.timers import RemakeDue, RunDue
 from apsis.lib.instant import EPOCH
 
 if TYPE_CHECKING:
     from whenever import Instant
 
+    from apsis.domain.job import Job
     from apsis.domain.run import Run
     from apsis.engine.book import Book
     from apsis.engine.messages import Apply
@@ -38,6 +41,11 @@ def apply(book: Book, turn: Turn, message: Apply, handled: Instant) -> Differenc
     changes = difference(old, new.jobs)
     # A job whose schedule is broken may still be planned from long ago, when it is mended.
     view.forget_settled(min([handled, *(view.planned.get(job_id, handled) for job_id in view.jobs)]))
+    for pool in book.room.resize(book.pools.get(new.repo, {}), new.pools):
+        book.settling.free(pool)
+    book.pools[new.repo] = new.pools
+    if not old and book.since is not None:
+        handled = min(handled, book.since)
     for job_id in changes.removed:
         del view.jobs[job_id]
     view.jobs.update(new.jobs)
@@ -59,6 +67,7 @@ def remake(book: Book, turn: Turn, job_id: str) -> None:
     handled = book.stale.pop(job_id)
     view, job = book.view, book.view.jobs.get(job_id)
     coming = {run.run_id: run for run in view.coming(job_id) if run.expected}
+    book.planning.changed(job_id)
     if job is None:
         book.planning.forget(job_id)
         turn.others.append(SavePlanned(job_id, None))
@@ -71,13 +80,27 @@ def remake(book: Book, turn: Turn, job_id: str) -> None:
                 _keep(book, turn, kept, run)
             elif view.get(run.run_id) is None:
                 book.create(turn, run, "scheduled")
+        _keep_late(book, turn, job, handled, coming)
     for run in coming.values():
         view.drop(run.run_id)
         turn.withdraw(run)
-        turn.touched.add(run.instance)
+        settling.readers(book, run.instance, None)
+
+
+def _keep_late(book: Book, turn: Turn, job: Job, handled: Instant, coming: dict[str, Run]) -> None:
+    """Keep the runs whose time has passed but which jitter makes due later, if the job still has them."""
+    late = [run for run in coming.values() if run.schedule_time <= handled]
+    if late:
+        first = min(run.schedule_time for run in late) - TICK
+        for made in planner.jittered(job, first, handled):
+            kept = coming.get(made.run_id)
+            if kept is not None and made.due_at > handled:
+                _keep(book, turn, coming.pop(made.run_id), made)
 
 
 def _keep(book: Book, turn: Turn, kept: Run, made: Run) -> None:
-    run = replace(kept, labels=made.labels, revision=made.revision, path=made.path, blob=made.blob)
+    run = replace(kept, labels=made.labels, revision=made.revision, path=made.path, blob=made.blob, due=made.due)
     book.view.put(run)
     turn.save(run)
+    if run.due_at != kept.due_at:
+        book.timers.at(run.due_at, RunDue(run.run_id, run.attempt))

@@ -18,6 +18,7 @@ from apsis.lib.seam import Failure
 from apsis.lib.suggest import near
 
 if TYPE_CHECKING:
+    from apsis.domain.action import ScheduleJob
     from apsis.engine.book import Book
     from apsis.engine.messages import AskNewRun, AskRerun
     from apsis.engine.turn import Turn
@@ -66,6 +67,8 @@ def rerun(book: Book, turn: Turn, old: Run, message: AskRerun) -> Run:
         adhoc=True,
         timed_out=False,
         log_length=0,
+        due=None,
+        breached=(),
     )
     if run.job_id in book.view.jobs:
         run, bound = book.rebind(run)
@@ -76,6 +79,20 @@ def rerun(book: Book, turn: Turn, old: Run, message: AskRerun) -> Run:
         raise BadRequest(f"run {old.run_id} was never bound and its job {old.job_id!r} is gone: nothing to rerun")
     because = f": {message.reason}" if message.reason else ""
     return book.create(turn, run, f"rerun of {old.run_id}{because}", who=message.who)
+
+
+def scheduled_by(book: Book, turn: Turn, cause: Run, action: ScheduleJob) -> Run:
+    """Make the run that an action of another run wants, now.
+
+    Raises NotFound (`job`), BadArgs or BindError.
+    """
+    job, args = book.job(action.job_id), Args(action.args)
+    check_args(job.job_id, job.params, args)
+    run = Run(run_id_of(book.noise()), job.job_id, args, schedule_time=turn.now, nominal_time=turn.now).of_job(job)
+    bound = bind(job, run)
+    if isinstance(bound, Failure):
+        raise BindError(bound.message)
+    return book.create(turn, replace(run, bound=bound, adhoc=True), f"scheduled by run {cause.run_id}")
 
 
 def _check_time(time: Instant, now: Instant) -> None:

@@ -5,19 +5,23 @@ from typing import Any
 
 from whenever import Instant
 
-from apsis.domain.condition import Condition, Verdict
+from apsis.domain.action import Delivery
+from apsis.domain.condition import Answer, Condition
 from apsis.domain.events import MarkAsked, SkipAsked, StartAsked, StopAsked
 from apsis.domain.finding import Finding
 from apsis.domain.job import Job
 from apsis.domain.jobset import Difference, JobSet
 from apsis.domain.run import Run
 from apsis.domain.state import State
+from apsis.engine import holding
 from apsis.engine.book import Book
+from apsis.engine.holding import Pending
 from apsis.engine.inbox import Inbox
 from apsis.engine.loop import Loop
-from apsis.engine.messages import Apply, AskNewRun, AskRerun, AskRun, Message
+from apsis.engine.messages import Apply, AskNewRun, AskRerun, AskRun, DeliveryReported, Message, Release
 from apsis.engine.perform import Performer
-from apsis.engine.ports import Programs, Publisher, Store
+from apsis.engine.ports import Outbox, Probes, Programs, Publisher, Store
+from apsis.engine.waiting import Why
 from apsis.lib.clock import Clock
 from apsis.spec.load import inline_job
 
@@ -25,24 +29,54 @@ INLINE_JOB_ID = "adhoc"
 """The job id of an inline job that names none."""
 
 
+class Nobody:
+    """Who is asked and told where there is no outside: a simulation, a benchmark."""
+
+    async def ask(self, run: Run, condition: Condition) -> Answer:
+        """Say that nobody can be asked."""
+        return Answer(False, f"nobody can be asked for run {run.run_id}: {condition.describe()}", broken=True)
+
+    def ring(self) -> None:
+        """Deliver nothing."""
+
+
 class Engine:
     """Runs jobs. It alone changes runs; every command goes through its inbox and returns when durable."""
 
     def __init__(
-        self, store: Store, publisher: Publisher, programs: Programs, clock: Clock, noise: Callable[[], bytes]
+        self,
+        store: Store,
+        publisher: Publisher,
+        programs: Programs,
+        clock: Clock,
+        noise: Callable[[], bytes],
+        *,
+        probes: Probes | None = None,
+        outbox: Outbox | None = None,
+        longest_wait_s: float | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._book = Book(noise)
+        self._book = Book(noise, longest_wait_s)
         self._inbox = Inbox()
-        self._performer = Performer(self._book.view, self._inbox, store, programs, clock)
+        nobody = Nobody()
+        self._performer = Performer(
+            self._book.view, self._inbox, store, programs, probes or nobody, outbox or nobody, clock
+        )
         self._loop = Loop(self._book, self._inbox, store, publisher, self._performer, clock)
 
-    async def restore(self, job_sets: Sequence[JobSet]) -> None:
-        """Take over what an earlier server left, with the last good snapshots; once, before `run`."""
+    async def restore(
+        self, job_sets: Sequence[JobSet], *, hold: str | None = None, since: Instant | None = None
+    ) -> None:
+        """Take over what an earlier server left, with the last good snapshots; once, before `run`.
+
+        With `hold`, which says why, nothing that fell due starts before `release`. In a new database the first jobs
+        are planned from `since` instead of from now.
+        """
         now = self._clock.now()
         restored = await self._store.restore(now)
-        await self._loop.finish(self._book.restore(restored, job_sets, now, self._clock.monotonic()))
+        turn = self._book.restore(restored, job_sets, now, self._clock.monotonic(), hold=hold, since=since)
+        await self._loop.finish(turn)
 
     async def run(self) -> None:
         """Run until cancelled; raises what no seam caught, and the server must stop then."""
@@ -67,9 +101,18 @@ class Engine:
         """Return the job's next scheduled runs, soonest first."""
         return self._book.view.coming(job_id, limit)
 
-    def conditions(self, run_id: str) -> Sequence[tuple[Condition, Verdict | None]]:
-        """Return the conditions of a waiting run, each with its last verdict, None if not asked yet."""
-        return self._book.waiting.conditions(run_id)
+    def why(self, run_id: str) -> Sequence[Why]:
+        """Return all that a waiting run waits for, in the order in which it is asked; [] if it does not wait."""
+        return self._book.waiting.why(run_id)
+
+    @property
+    def held(self) -> str | None:
+        """Why nothing that fell due starts before `release`; None: it starts."""
+        return self._book.held.reason if self._book.held is not None else None
+
+    def pending(self) -> Sequence[Pending]:
+        """Return how many runs each job owes: due by now, and not started."""
+        return list(holding.pending(self._book, self._clock.now()))
 
     # -- commands ----------------------------------------------------------------------------------------------
 
@@ -119,6 +162,17 @@ class Engine:
     async def mark(self, run_id: str, state: State, *, who: str, reason: str | None = None) -> Run:
         """Give a finished run another final state."""
         return await self._ask(AskRun(run_id, MarkAsked(who, state, reason)))
+
+    async def release(self, *, who: str) -> None:
+        """Let go of what was held since the start."""
+        await self._inbox.ask(Release(who))
+
+    async def delivered(self, delivery: Delivery, error: str | None, retry_at: Instant | None) -> None:
+        """Report a try to deliver a message; returns when it is durable.
+
+        `error` says why it failed, None: it was delivered. Without `retry_at` the message is done with.
+        """
+        await self._inbox.ask(DeliveryReported(delivery, error, retry_at))
 
     async def rerun(self, run_id: str, *, who: str, reason: str | None = None) -> Run:
         """Make a new run of the same instance, now, as the job is defined now."""

@@ -35,7 +35,8 @@ class Loop:
     async def run(self) -> None:
         """Turn for ever."""
         while True:
-            until = self._book.timers.next_at(self._clock.now(), self._clock.monotonic())
+            now = self._clock.now()
+            until = now if self._book.busy else self._book.timers.next_at(now, self._clock.monotonic())
             await self._clock.wait(self._inbox.ready, until)
             await self.finish(self._book.turn(self._inbox.drain(), self._clock.now(), self._clock.monotonic()))
 

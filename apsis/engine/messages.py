@@ -5,16 +5,15 @@ from dataclasses import dataclass
 
 from whenever import Instant
 
-from apsis.domain.condition import Instance
+from apsis.domain.action import Delivery
+from apsis.domain.condition import Answer, Instance
 from apsis.domain.errors import ApsisError
-from apsis.domain.events import MarkAsked, ProgramEvent, SkipAsked, StartAsked, StopAsked
+from apsis.domain.events import Asked, ProgramEvent
 from apsis.domain.finding import Finding
 from apsis.domain.job import Job
 from apsis.domain.jobset import Difference, JobSet
 from apsis.domain.run import Run
 from apsis.domain.state import State
-
-Asked = StartAsked | SkipAsked | StopAsked | MarkAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,47 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """A person lets go what was held when the server started."""
+
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
 class Happened:
-    """A run's program reports."""
+    """The program of a run's attempt reports."""
 
     run_id: str
+    attempt: int
     event: ProgramEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswered:
+    """The outside has answered to a condition, by its number, of a run's attempt."""
+
+    run_id: str
+    attempt: int
+    number: int
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class UsualFound:
+    """The store says how many seconds the job's runs usually take; None: there were too few to say."""
+
+    run_id: str
+    attempt: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReported:
+    """A try to deliver a message is over; `error` None: it was delivered; `retry_at` None: it is not tried again."""
+
+    delivery: Delivery
+    error: str | None
+    retry_at: Instant | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +114,19 @@ class RunLoaded:
     error: ApsisError | None = None
 
 
-Message = AskRun | AskRerun | AskNewRun | Apply | Happened | InstanceFound | RunLoaded
+Message = (
+    AskRun
+    | AskRerun
+    | AskNewRun
+    | Apply
+    | Release
+    | Happened
+    | ProbeAnswered
+    | UsualFound
+    | DeliveryReported
+    | InstanceFound
+    | RunLoaded
+)
 Result = Run | Difference | Exception | None
 
 
@@ -91,7 +138,7 @@ class Envelope:
     reply: object = None
 
 
-# -- what the loop asks of the store between turns -------------------------------------------------------------
+# -- what the loop asks of others between turns ----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +154,26 @@ class LoadRun:
     """Ask the store for a finished run."""
 
     run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskProbe:
+    """Ask the outside for a condition, by its number, of a waiting run."""
+
+    run_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindUsual:
+    """Ask the store how long the runs of the run's job usually take."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RingOutbox:
+    """There is something new to be delivered."""
+
+
+Question = LookUp | LoadRun | AskProbe | FindUsual | RingOutbox

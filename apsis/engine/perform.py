@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
+from apsis.domain.condition import Answer
 from apsis.domain.errors import ApsisError, StoreError
 from apsis.domain.events import Broke, ProgramEvent
 from apsis.domain.instructions import (
@@ -16,9 +17,22 @@ from apsis.domain.instructions import (
     StopProgram,
 )
 from apsis.domain.run import Run
+from apsis.domain.state import State
 from apsis.engine.inbox import Inbox
-from apsis.engine.messages import Happened, InstanceFound, LoadRun, LookUp, RunLoaded
-from apsis.engine.ports import Programs, Store
+from apsis.engine.messages import (
+    AskProbe,
+    FindUsual,
+    Happened,
+    InstanceFound,
+    LoadRun,
+    LookUp,
+    ProbeAnswered,
+    Question,
+    RingOutbox,
+    RunLoaded,
+    UsualFound,
+)
+from apsis.engine.ports import Outbox, Probes, Programs, Store
 from apsis.engine.view import View
 from apsis.lib.clock import Clock
 from apsis.lib.seam import failure
@@ -31,38 +45,55 @@ READ_AGAIN_S: Final = 1.0
 
 
 class Performer:
-    """Owns the tasks of running programs and of questions to the store."""
+    """Owns the tasks of running programs, and of questions to the store and to the world outside."""
 
-    def __init__(self, view: View, inbox: Inbox, store: Store, programs: Programs, clock: Clock) -> None:
+    def __init__(
+        self,
+        view: View,
+        inbox: Inbox,
+        store: Store,
+        programs: Programs,
+        probes: Probes,
+        outbox: Outbox,
+        clock: Clock,
+    ) -> None:
         self._view = view
         self._inbox = inbox
         self._store = store
         self._programs = programs
+        self._probes = probes
+        self._outbox = outbox
         self._clock = clock
         self._tasks = Tasks("perform")
 
-    def perform(self, instruction: Instruction | LookUp | LoadRun) -> None:
+    def perform(self, instruction: Instruction | Question) -> None:
         """Begin to do it, and return."""
         match instruction:
             case LookUp():
                 self._tasks.start(self._look_up(instruction), f"look up {instruction.instance.job_id}")
             case LoadRun():
                 self._tasks.start(self._load(instruction.run_id), f"load {instruction.run_id}")
+            case RingOutbox():
+                self._outbox.ring()
             case AwaitConditions():
                 raise AssertionError("conditions are awaited by the book itself")
             case _:
                 if (run := self._view.get(instruction.run_id)) is not None:
-                    self._perform_program(instruction, run)
+                    self._perform_for(instruction, run)
 
     async def close(self) -> None:
         """Let go of everything; programs run on."""
         await self._tasks.close()
 
-    def _perform_program(
-        self, instruction: StartProgram | ConnectProgram | StopProgram | KillProgram, run: Run
+    def _perform_for(
+        self, instruction: StartProgram | ConnectProgram | StopProgram | KillProgram | AskProbe | FindUsual, run: Run
     ) -> None:
         name = f"{type(instruction).__name__} {run.run_id}"
         match instruction:
+            case AskProbe():
+                self._tasks.start(self._probe(run, instruction.number), name)
+            case FindUsual():
+                self._tasks.start(self._find_usual(run), name)
             case StartProgram():
                 self._tasks.start(self._follow(run, self._programs.start(run)), name)
             case ConnectProgram():
@@ -77,12 +108,29 @@ class Performer:
         try:
             async with aclosing(events):
                 async for event in events:
-                    await self._inbox.ask(Happened(run.run_id, event))
+                    await self._inbox.ask(Happened(run.run_id, run.attempt, event))
         except ApsisError as error:
-            await self._inbox.ask(Happened(run.run_id, Broke(error.message)))
+            await self._inbox.ask(Happened(run.run_id, run.attempt, Broke(error.message)))
         except Exception as error:  # noqa: BLE001 - the seam of one run's program
             broken = failure("program", run.run_id, error)
-            await self._inbox.ask(Happened(run.run_id, Broke(broken.message)))
+            await self._inbox.ask(Happened(run.run_id, run.attempt, Broke(broken.message)))
+
+    async def _probe(self, run: Run, number: int) -> None:
+        if run.state is not State.WAITING or run.bound is None:
+            return
+        try:
+            answer = await self._probes.ask(run, run.bound.conditions[number])
+        except Exception as error:  # noqa: BLE001 - the seam of one condition
+            answer = Answer(False, failure("conditions", run.run_id, error).message, broken=True)
+        await self._inbox.tell(ProbeAnswered(run.run_id, run.attempt, number, answer))
+
+    async def _find_usual(self, run: Run) -> None:
+        try:
+            seconds = await self._store.usual_duration(run.job_id)
+        except StoreError as error:
+            log.error("look_up_failed: how long %s usually takes: %s", run.job_id, error.message)
+        else:
+            await self._inbox.tell(UsualFound(run.run_id, run.attempt, seconds))
 
     async def _look_up(self, wanted: LookUp) -> None:
         while True:

@@ -9,7 +9,8 @@ from whenever import Instant, TimeDelta
 from apsis.domain.errors import ApsisError
 from apsis.domain.job import Job
 from apsis.domain.run import Run
-from apsis.engine import planner
+from apsis.engine import catching_up, planner
+from apsis.engine.catching_up import TICK, Cut
 from apsis.engine.ports import SavePlanned
 from apsis.engine.timers import PlanDue, Timers
 from apsis.engine.turn import Turn
@@ -23,12 +24,17 @@ AFTER_FAILURE: Final = TimeDelta(minutes=1)
 
 
 class Planning:
-    """Plans jobs ahead. A job's newest plan timer is the one that counts; older ones mean nothing."""
+    """Plans jobs ahead. A job's newest plan timer is the one that counts; older ones mean nothing.
+
+    `missed_until` is the instant up to which nobody was there: what a job owes from before it, it catches up with.
+    """
 
     def __init__(self, view: View, timers: Timers) -> None:
         self._view = view
         self._timers = timers
         self._at: dict[str, Instant] = {}
+        self._cuts: dict[str, tuple[Instant, dict[int, Cut]]] = {}
+        self.missed_until: Instant | None = None
 
     def again_at(self, job_id: str, when: Instant) -> None:
         """Plan the job further at `when`."""
@@ -44,12 +50,21 @@ class Planning:
     def forget(self, job_id: str) -> None:
         """A job is gone."""
         self._at.pop(job_id, None)
+        self._cuts.pop(job_id, None)
         self._view.planned.pop(job_id, None)
+
+    def changed(self, job_id: str) -> None:
+        """A job is another now; what it leaves out is decided anew."""
+        self._cuts.pop(job_id, None)
+
+    def means_something(self, timer: PlanDue) -> bool:
+        """Return whether the timer is the job's newest."""
+        return self._at.get(timer.job_id) == timer.at
 
     def fire(self, turn: Turn, timer: PlanDue) -> Sequence[Run]:
         """Return the new runs that a plan timer brings; [] if the timer is out of date."""
         job = self._view.jobs.get(timer.job_id)
-        if job is None or self._at.get(timer.job_id) != timer.at:
+        if job is None or not self.means_something(timer):
             return []
         runs = self.plan(turn, job, after=self._view.planned.get(job.job_id, turn.now))
         return [run for run in runs if self._view.get(run.run_id) is None]
@@ -60,19 +75,39 @@ class Planning:
         A run that there is already is returned too, as the job would make it now.
         """
 
-        def work() -> planner.Plan | Failure:
+        def work() -> tuple[planner.Plan, dict[int, Cut]] | Failure:
             try:
-                return planner.plan(job, after, turn.now)
+                cuts = self._cuts_of(job, after)
+                starts = {number: cut.first_kept - TICK for number, cut in cuts.items()}
+                return planner.plan(job, after, turn.now, starts), cuts
             except ApsisError as error:
                 log.warning("schedule_failed: job %s cannot be planned: %s", job.job_id, error.message)
                 return Failure(error.message)
 
-        plan = attempt("schedule", job.job_id, work)
-        if isinstance(plan, Failure):
+        planned = attempt("schedule", job.job_id, work)
+        if isinstance(planned, Failure):
             self.again_at(job.job_id, turn.now + AFTER_FAILURE)
             return []
+        plan, cuts = planned
+        self._record(turn, job, after, cuts)
         self._view.planned[job.job_id] = plan.until
         turn.others.append(SavePlanned(job.job_id, plan.until))
         if job.schedules:
             self.again_at(job.job_id, plan.replan_at)
         return [run for run in plan.runs if not self._view.is_settled(run.run_id)]
+
+    def _cuts_of(self, job: Job, after: Instant) -> dict[int, Cut]:
+        """Return what is left out of what the job owes from before `missed_until`; the same until all is planned."""
+        if self.missed_until is None or after >= self.missed_until:
+            self._cuts.pop(job.job_id, None)
+            return {}
+        known = self._cuts.get(job.job_id)
+        if known is not None and known[0] == self.missed_until:
+            return known[1]
+        return catching_up.cuts_of(job, after, self.missed_until)
+
+    def _record(self, turn: Turn, job: Job, after: Instant, cuts: dict[int, Cut]) -> None:
+        known = self._cuts.get(job.job_id)
+        if cuts and self.missed_until is not None and (known is None or known[0] != self.missed_until):
+            catching_up.record(turn, job, after, cuts)
+            self._cuts[job.job_id] = (self.missed_until, cuts)

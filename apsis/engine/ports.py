@@ -20,12 +20,16 @@ from apsis.domain.state import State
 
 @dataclass(frozen=True, slots=True)
 class SaveRun:
-    """Insert or replace a run's row, and add what came with the step. `new`: it has no row yet."""
+    """Insert or replace a run's row, and add what came with the step. `new`: it has no row yet.
+
+    The output is of the attempt `output_of`; the run may be in its next one.
+    """
 
     run: Run
     entries: tuple[LogEntry, ...] = ()
     meta: Meta | None = None
     output: Output | None = None
+    output_of: int = 1
     new: bool = False
 
 

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 
 from whenever import Instant
 
-from apsis.domain.condition import Instance
 from apsis.domain.events import Meta
 from apsis.domain.instructions import Instruction
 from apsis.domain.run import LogEntry, Output, Run
-from apsis.engine.messages import Envelope, LoadRun, LookUp, Result
+from apsis.engine.messages import Envelope, Question, Result
 from apsis.engine.ports import Change, JobsNews, News, RunNews, SaveHandled, SaveRun, WithdrawnNews, WithdrawRun
 
 
@@ -21,6 +20,7 @@ class Step:
     entries: list[LogEntry] = field(default_factory=list)
     meta: Meta | None = None
     output: Output | None = None
+    output_of: int = 1
 
 
 @dataclass(slots=True)
@@ -34,10 +34,8 @@ class Turn:
     others: list[Change] = field(default_factory=list)
     withdrawn: list[Run] = field(default_factory=list)
     jobs: list[JobsNews] = field(default_factory=list)
-    instructions: list[Instruction | LookUp | LoadRun] = field(default_factory=list)
+    instructions: list[Instruction | Question] = field(default_factory=list)
     answers: list[tuple[Envelope, Result]] = field(default_factory=list)
-    touched: set[Instance] = field(default_factory=set)
-    asking: list[str] = field(default_factory=list)
 
     def save(
         self,
@@ -46,13 +44,15 @@ class Turn:
         *,
         meta: Meta | None = None,
         output: Output | None = None,
+        output_of: int = 1,
         new: bool = False,
     ) -> None:
-        """Note a run as it is now, with what comes along."""
+        """Note a run as it is now, with what comes along; `output_of` is the attempt whose output it is."""
         step = self.steps.setdefault(run.run_id, Step(run, new))
         step.run = run
         step.meta = meta if meta is not None else step.meta
-        step.output = output if output is not None else step.output
+        if output is not None:
+            step.output, step.output_of = output, output_of
         if entry is not None:
             step.entries.append(entry)
 
@@ -65,7 +65,7 @@ class Turn:
     @property
     def changes(self) -> list[Change]:
         """What must be durable before anything else happens."""
-        steps = (SaveRun(s.run, tuple(s.entries), s.meta, s.output, s.new) for s in self.steps.values())
+        steps = (SaveRun(s.run, tuple(s.entries), s.meta, s.output, s.output_of, s.new) for s in self.steps.values())
         changes = [*(WithdrawRun(run) for run in self.withdrawn), *steps, *self.others]
         return [*changes, SaveHandled(self.handled)] if changes and self.handled is not None else changes
 

@@ -2,7 +2,9 @@
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Final
 
 from whenever import Instant
 
@@ -12,17 +14,25 @@ from apsis.domain.run import Run
 from apsis.domain.state import State
 from apsis.lib.instant import to_ms
 
+ON: Final = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
+"""The states in which a run takes up room: of its instance's limits, and of its pools."""
+
+NONE: Final[Mapping[str, int]] = {}
+
 
 class View:
-    """Jobs by id, unfinished runs by id, by instance and, while scheduled, by job and time."""
+    """Jobs by id, unfinished runs by id, by instance and, while scheduled, by job and time; and who is in a pool."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.planned: dict[str, Instant] = {}
         self._runs: dict[str, Run] = {}
+        self._instances: dict[Instance, dict[str, State]] = {}
         self._states: dict[Instance, Counter[State]] = {}
         self._coming: dict[str, list[tuple[int, str]]] = {}
         self._settled: dict[str, int] = {}
+        self._pools: dict[str, dict[str, int]] = {}
+        self._taken: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -37,32 +47,51 @@ class View:
 
     def put(self, run: Run) -> None:
         """Take in a run as it is now; a finished one is let go of."""
-        self.drop(run.run_id)
-        if run.state.finished:
+        before = self._runs.get(run.run_id)
+        if before is not None and before.state is run.state:
+            self._runs[run.run_id] = run
             return
-        self._runs[run.run_id] = run
-        self._states.setdefault(run.instance, Counter())[run.state] += 1
-        if run.state is State.SCHEDULED:
-            insort(self._coming.setdefault(run.job_id, []), (to_ms(run.schedule_time), run.run_id))
+        if before is not None:
+            self._unindex(before)
+        if run.state not in ON:
+            self._leave_pools(before)
+        elif before is None or before.state not in ON:
+            self._enter_pools(run)
+        if run.state.finished:
+            self._runs.pop(run.run_id, None)
+        else:
+            self._runs[run.run_id] = run
+            self._index(run)
 
     def drop(self, run_id: str) -> None:
         """Forget a run."""
         run = self._runs.pop(run_id, None)
-        if run is None:
-            return
-        states = self._states[run.instance]
-        states[run.state] -= 1
-        if not +states:
-            del self._states[run.instance]
-        if run.state is State.SCHEDULED:
-            coming = self._coming[run.job_id]
-            del coming[bisect_left(coming, (to_ms(run.schedule_time), run_id))]
-            if not coming:
-                del self._coming[run.job_id]
+        if run is not None:
+            self._unindex(run)
+            self._leave_pools(run)
 
     def states(self, instance: Instance) -> frozenset[State]:
         """Return the states in which the instance has an unfinished run."""
-        return frozenset(+self._states.get(instance, Counter()))
+        counts = self._states.get(instance)
+        return frozenset(state for state, count in counts.items() if count) if counts else frozenset()
+
+    def count(self, instance: Instance, states: frozenset[State]) -> int:
+        """Return how many unfinished runs of the instance are in one of `states`."""
+        counts = self._states.get(instance)
+        return sum(counts[state] for state in states) if counts else 0
+
+    def of_instance(self, instance: Instance, states: frozenset[State], limit: int) -> Sequence[str]:
+        """Return the ids of some unfinished runs of the instance in one of `states`, the oldest first."""
+        runs = self._instances.get(instance, {})
+        return list(islice((run_id for run_id, state in runs.items() if state in states), limit))
+
+    def in_pool(self, name: str) -> Mapping[str, int]:
+        """Return how many slots of a pool each run takes, who is longest in it first."""
+        return self._pools.get(name, NONE)
+
+    def taken(self, pool: str) -> int:
+        """Return how many slots of a pool are taken."""
+        return self._taken[pool]
 
     def coming(self, job_id: str, limit: int | None = None) -> Sequence[Run]:
         """Return the job's scheduled runs, soonest first."""
@@ -84,3 +113,36 @@ class View:
         planned_ms = to_ms(planned)
         for run_id in [run_id for run_id, at in self._settled.items() if at <= planned_ms]:
             del self._settled[run_id]
+
+    def _index(self, run: Run) -> None:
+        instance = run.instance
+        self._instances.setdefault(instance, {})[run.run_id] = run.state
+        self._states.setdefault(instance, Counter())[run.state] += 1
+        if run.state is State.SCHEDULED:
+            insort(self._coming.setdefault(run.job_id, []), (to_ms(run.schedule_time), run.run_id))
+
+    def _unindex(self, run: Run) -> None:
+        instance = run.instance
+        runs = self._instances[instance]
+        del runs[run.run_id]
+        self._states[instance][run.state] -= 1
+        if not runs:
+            del self._instances[instance], self._states[instance]
+        if run.state is State.SCHEDULED:
+            coming = self._coming[run.job_id]
+            del coming[bisect_left(coming, (to_ms(run.schedule_time), run.run_id))]
+            if not coming:
+                del self._coming[run.job_id]
+
+    def _enter_pools(self, run: Run) -> None:
+        for pool in run.bound.pools if run.bound is not None else ():
+            self._pools.setdefault(pool.name, {})[run.run_id] = pool.slots
+            self._taken[pool.name] += pool.slots
+
+    def _leave_pools(self, run: Run | None) -> None:
+        if run is None or run.state not in ON or run.bound is None:
+            return
+        for pool in run.bound.pools:
+            self._taken[pool.name] -= self._pools[pool.name].pop(run.run_id)
+            if not self._pools[pool.name]:
+                del self._pools[pool.name], self._taken[pool.name]

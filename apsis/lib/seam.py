@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 log = logging.getLogger(__name__)
 
-Seam = Literal["binding", "conditions", "program", "schedule", "row", "request", "sync"]
+Seam = Literal["binding", "conditions", "program", "schedule", "action", "row", "request", "sync"]
 T = TypeVar("T")
 
 

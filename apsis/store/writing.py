@@ -58,7 +58,8 @@ def _save_run(connection: sqlite3.Connection, change: SaveRun) -> None:
     if change.meta is not None:
         connection.execute(SQL["save_meta"], (run.run_id, json.dumps(change.meta)))
     if (output := change.output) is not None:
-        connection.execute(SQL["save_output"], (run.run_id, run.attempt, output.length, output.sha256, output.data))
+        row = (run.run_id, change.output_of, output.length, output.sha256, output.data)
+        connection.execute(SQL["save_output"], row)
 
 
 def _withdraw_run(connection: sqlite3.Connection, change: WithdrawRun) -> None:

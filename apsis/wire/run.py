@@ -38,11 +38,14 @@ class Run:
 
 @message
 class ConditionStatus:
-    """One bound condition of a waiting run, and what it said last."""
+    """One thing that a waiting run waits for, a bound condition or a pool, and what it said last."""
 
-    condition: dict[str, Any]
+    condition: dict[str, Any] | None = said("null: a pool")
     text: str
     holds: bool | None = said("null until it was asked for the first time")
+    reason: str | None = said("Why it does not hold.", default=None)
+    value: str | None = said("What a file, command or http condition saw last.", default=None)
+    blocking: list[str] = field(default_factory=list)
 
 
 @message

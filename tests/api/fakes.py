@@ -15,12 +15,14 @@ from apsis.api.hub import Hub
 from apsis.api.services import Services
 from apsis.conditions.dependency import Dependency
 from apsis.domain import transition
+from apsis.domain.action import Action
 from apsis.domain.args import Args, check_args
-from apsis.domain.condition import Condition, Verdict, Waits
+from apsis.domain.condition import Waits
 from apsis.domain.errors import BadRequest, NotFound
 from apsis.domain.events import Due, Event, MarkAsked, Ready, SkipAsked, StartAsked, Started, StopAsked, Succeeded
 from apsis.domain.job import Bound, Job, Source
 from apsis.domain.jobset import Difference, JobSet
+from apsis.domain.policy import ALWAYS, CatchUp
 from apsis.domain.program import NoOp, Process
 from apsis.domain.query import RunFilter, RunPage, StoredOutput
 from apsis.domain.revision import Revision
@@ -29,6 +31,7 @@ from apsis.domain.schedule import Occurrence
 from apsis.domain.snapshot import RevisionVerdict
 from apsis.domain.state import State
 from apsis.engine.ports import JobsNews, RunNews, WithdrawnNews
+from apsis.engine.waiting import Why
 from apsis.lib.clock import SystemClock
 from apsis.repo.ports import RepoState
 
@@ -41,6 +44,8 @@ class FakeSchedule:
     enabled: bool = True
     args: Args = field(default_factory=Args)
     provided: frozenset[str] = frozenset()
+    jitter_ms: int = 0
+    catch_up: CatchUp = ALWAYS
 
     def between(self, start: Instant, end: Instant) -> Iterator[Occurrence]:
         return iter(())
@@ -54,9 +59,13 @@ class FakeTemplate:
     program: Mapping[str, object] = field(default_factory=lambda: {"type": "no-op", "duration": 0})
     conditions: tuple[Mapping[str, object], ...] = ()
     schedules: tuple[Mapping[str, object], ...] = ({"type": "interval", "interval": 3600},)
+    actions: tuple[Mapping[str, object], ...] = ()
 
     def bind(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Bound:
         return Bound(NoOp())
+
+    def bind_actions(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> tuple[Action, ...]:
+        return ()
 
 
 def make_job(job_id: str = "etl/load", params: tuple[str, ...] = ("date",), **changes: Any) -> Job:
@@ -269,8 +278,9 @@ class FakeEngine:
         runs = [r for r in self.store.runs.values() if r.job_id == job_id and r.state is State.SCHEDULED]
         return sorted(runs, key=lambda r: r.schedule_time)[:limit]
 
-    def conditions(self, run_id: str) -> Sequence[tuple[Condition, Verdict | None]]:
-        return [(Dependency("etl/extract"), Waits("not yet"))]
+    def why(self, run_id: str) -> Sequence[Why]:
+        condition = Dependency("etl/extract")
+        return [Why(condition, condition.describe(), Waits("not yet"), blocking=("raaaaaaaaaaaaaaaa",))]
 
 
 class FakeServer:

@@ -171,9 +171,9 @@ def test_a_dependency_waits_for_exactly_its_instance():
         await world.engine.run_job("up", {"date": "23"}, who="ada")
         await settle()
         assert world.store.runs[down.run_id].state is State.WAITING
-        ((condition, verdict),) = world.engine.conditions(down.run_id)
-        assert "up date=24" in condition.describe()
-        assert verdict is not None
+        (why,) = world.engine.why(down.run_id)
+        assert "up date=24" in why.text
+        assert why.blocks
         await world.engine.run_job("up", {"date": "24"}, who="ada")
         await settle()
         assert world.store.runs[down.run_id].state is State.SUCCESS

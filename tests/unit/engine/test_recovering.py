@@ -11,6 +11,7 @@ from apsis.domain.args import NO_ARGS, Args
 from apsis.domain.condition import Instance
 from apsis.domain.errors import BadRequest, StoreError
 from apsis.domain.events import Succeeded
+from apsis.domain.policy import ALWAYS, CatchUp
 from apsis.domain.run import Run
 from apsis.domain.schedule import Occurrence
 from apsis.domain.state import State
@@ -30,6 +31,8 @@ class Fragile:
     enabled: bool = True
     args: Args = NO_ARGS
     provided: frozenset[str] = frozenset()
+    jitter_ms: int = 0
+    catch_up: CatchUp = ALWAYS
 
     def between(self, start: Instant, end: Instant) -> Iterator[Occurrence]:
         if self.broken:
