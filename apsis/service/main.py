@@ -25,6 +25,7 @@ from apsis.engine.engine import Engine
 from apsis.lib.clock import SystemClock
 from apsis.lib.tasks import Tasks
 from apsis.programs.kinds import Kinds
+from apsis.programs.probes import Probes
 from apsis.programs.sweep import Sweep
 from apsis.repo.check import check
 from apsis.repo.followers import Followers
@@ -90,7 +91,8 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
     secrets = ConfiguredSecrets(config.secrets, clock)
     programs = Kinds(store.instance_id, agents, store.outputs, clock, secrets)
     sweep = Sweep(store.instance_id, agents, store, store.outputs, clock, secrets)
-    engine = Engine(store, hub, programs, clock, partial(token_bytes, 10))
+    probes = Probes(store.instance_id, agents)
+    engine = Engine(store, hub, programs, clock, partial(token_bytes, 10), probes=probes)
     followers = Followers(_followers(config, store, engine, hub, clock), store)
     services = Services(engine, store, programs, followers, hub, clock, apsis.__version__, config.allow_hosts)
     tasks = Tasks("server")
