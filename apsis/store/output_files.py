@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -63,9 +64,36 @@ class OutputFiles:
 
     async def delete(self, run_id: str, attempt: int) -> None:
         """Delete an output, if it is there."""
+        await asyncio.to_thread(self.delete_now, run_id, attempt)
+
+    def copy_to(self, other: "OutputFiles", run_id: str, attempt: int, *, link: bool) -> bool:
+        """Put an output into another directory too, durable when this returns; for threads.
+
+        `link`: as another name of the same file where that is possible. Returns False if it is in neither.
+        """
+        source, target = self._path(run_id, attempt), other._path(run_id, attempt)
+        try:
+            if not source.exists():
+                return target.exists()
+            if target.exists() and target.samefile(source):
+                return True
+            new = target.with_name(target.name + ".new")
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new.unlink(missing_ok=True)
+            if not (link and _linked(source, new)):
+                shutil.copyfile(source, new)
+                new.chmod(0o600)
+            with new.open("rb") as file:
+                _finish(file, new, target)
+        except OSError as error:
+            raise StoreError(f"the output of run {run_id} cannot be copied: {target}: {error.strerror}") from error
+        return True
+
+    def delete_now(self, run_id: str, attempt: int) -> None:
+        """Delete an output, if it is there; for threads."""
         path = self._path(run_id, attempt)
         try:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+            path.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"the output of run {run_id} cannot be deleted: {path}: {error.strerror}") from error
 
@@ -74,6 +102,14 @@ class OutputFiles:
         if not RUN_ID.fullmatch(run_id) or attempt < 1:
             raise NotFound("output", f"{run_id}.{attempt}")
         return self._directory / run_id[1:3] / f"{run_id}.{attempt}"
+
+
+def _linked(source: Path, new: Path) -> bool:
+    try:
+        new.hardlink_to(source)
+    except OSError:  # another file system, or one without links
+        return False
+    return True
 
 
 def _create(path: Path) -> BinaryIO:

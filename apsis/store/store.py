@@ -1,5 +1,6 @@
 """SQLite behind the engine's Store, the repositories' Snapshots and the API's reading."""
 
+import asyncio
 import json
 import logging
 import sqlite3
@@ -22,6 +23,7 @@ from apsis.lib.instant import from_ms
 from apsis.store.database import Database
 from apsis.store.deliveries import due_deliveries, missed_of
 from apsis.store.find import find_runs
+from apsis.store.housekeeping import Housekeeping
 from apsis.store.output_files import OutputFiles
 from apsis.store.queries import SQL
 from apsis.store.restoring import restore
@@ -38,7 +40,7 @@ USUAL_FROM: Final = 3
 """Fewer say nothing."""
 
 
-class SqliteStore:
+class SqliteStore(Housekeeping):
     """Keeps everything in `apsis.db` in the state directory, and large outputs in files beside it.
 
     Opening raises InUse if another server has the directory, BadRequest if it cannot be used, StoreError if the file
@@ -47,6 +49,7 @@ class SqliteStore:
 
     def __init__(self, state_dir: Path) -> None:
         self._database = Database(state_dir)
+        self._archiving = asyncio.Lock()
         self.outputs = OutputFiles(state_dir / "outputs")
 
     @property

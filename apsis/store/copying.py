@@ -1,0 +1,95 @@
+"""Copies of a database that others write to meanwhile: one state of it, read in small steps, durable and checked."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from apsis.domain.errors import StoreError
+from apsis.store.inspect import explained
+
+PAGES: Final = 256
+"""Pages copied at a time, a megabyte: often enough for a word about how far it is."""
+
+Progress = Callable[[int, int], None]
+"""Told how much is done, and of how much."""
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a database that is there, to read it beside whoever writes to it; raises StoreError if it is not there."""
+    with explained(path, "open"):
+        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute("pragma schema_version")
+        return connection
+
+
+def copy_database(source: Path, target: Path, progress: Progress | None = None) -> None:
+    """Make `target` a copy of one state of `source`; it is there as a whole, durable, or not at all.
+
+    The copy reads within one transaction, so writers need not wait and their writing does not make it begin anew.
+    """
+    new = target.with_name(target.name + ".new")
+    _remove(new)
+    reading = open_read_only(source)
+    try:
+        with explained(source, "copy"):
+            reading.execute("begin")
+            reading.execute("select 1 from sqlite_schema").fetchone()
+            copy = sqlite3.connect(new, isolation_level=None)
+            try:
+                copy.execute("pragma synchronous = full")
+                reading.backup(copy, pages=PAGES, progress=_told(progress))
+                new.chmod(0o600)
+            finally:
+                copy.close()
+    finally:
+        reading.close()
+    sync_file(new)
+    new.replace(target)
+    sync_directory(target.parent)
+
+
+def check_integrity(path: Path) -> list[str]:
+    """Return what SQLite finds wrong with a database; an empty list: it is sound."""
+    connection = open_read_only(path)
+    try:
+        with explained(path, "check"):
+            found = [str(row[0]) for row in connection.execute("pragma integrity_check(20)")]
+    finally:
+        connection.close()
+    return [] if found == ["ok"] else found
+
+
+def require_sound(path: Path) -> None:
+    """Raise StoreError if a copy is not what it should be."""
+    if found := check_integrity(path):
+        raise StoreError(f"{path} is damaged: {found[0]}", help="Look at the disks, of the source and of the copy.")
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file is on disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until the names in a directory are on disk."""
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _told(progress: Progress | None) -> Callable[[int, int, int], None] | None:
+    if progress is None:
+        return None
+    return lambda _status, remaining, total: progress(total - remaining, total)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
