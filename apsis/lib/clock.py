@@ -70,7 +70,9 @@ class VirtualClock:
     def __init__(self, start: Instant) -> None:
         self._now = start
         self._start = start
+        self._set_by = TimeDelta.ZERO
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._set = asyncio.Event()
         self._sequence = itertools.count()
 
     def now(self) -> Instant:
@@ -79,7 +81,7 @@ class VirtualClock:
 
     def monotonic(self) -> float:
         """Return virtual seconds since the clock was made."""
-        return (self._now - self._start).total("seconds")
+        return (self._now - self._start - self._set_by).total("seconds")
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the clock is turned that far."""
@@ -90,7 +92,10 @@ class VirtualClock:
         if event.is_set() or (until is not None and until <= self._now):
             await asyncio.sleep(0)  # noqa: TID251 - this is the place
             return
-        waiters: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait())]
+        waiters: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(event.wait()),
+            asyncio.ensure_future(self._set.wait()),
+        ]
         if until is not None:
             waiters.append(asyncio.ensure_future(self._until(until)))
         try:
@@ -117,8 +122,14 @@ class VirtualClock:
         await self.advance_to(self._now + TimeDelta(seconds=seconds))
 
     def jump_to(self, when: Instant) -> None:
-        """Set the clock as NTP or a suspend would, back or forth, without waking anybody."""
+        """Set the clock as NTP or a suspend would, back or forth: monotonic time stands still.
+
+        Who sleeps sleeps on; who waits looks again, as everybody does within a second.
+        """
+        self._set_by += when - self._now
         self._now = when
+        self._set.set()
+        self._set = asyncio.Event()
 
     async def _until(self, when: Instant) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

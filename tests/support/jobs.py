@@ -17,6 +17,7 @@ from apsis.domain.policy import ALWAYS, CatchUp
 from apsis.domain.program import NoOp, Program
 from apsis.domain.revision import Revision
 from apsis.domain.schedule import Schedule
+from apsis.domain.state import State
 from apsis.schedules.interval import Interval
 
 EPOCH = Instant.parse_iso("2026-11-24T12:00:00Z")
@@ -60,13 +61,16 @@ def job(
     **bound: Any,
 ) -> Job:
     """Make a job; `bound` are the policies of `Bound`: actions, limits, retry, pools, deadlines."""
-    template = Plain(Bound(program or NoOp(), conditions, **bound), broken, {"type": "no-op"})
+    written = tuple({"type": action.type} for action in bound.get("actions", ()))
+    template = Plain(Bound(program or NoOp(), conditions, **bound), broken, {"type": "no-op"}, actions=written)
     source = Source(repo=repo, revision="rev", path=f"{job_id}.yaml", blob=f"{job_id}-{version}")
     return Job(job_id, params, tuple(schedules), template, source, text="program: {type: no-op}\n")
 
 
-def depends_on(job_id: str, exist: bool = False, **args: str) -> Dependency:
-    return Dependency(job_id, args, exist=exist)
+def depends_on(
+    job_id: str, exist: bool = False, states: tuple[State, ...] = (State.SUCCESS,), **args: str
+) -> Dependency:
+    return Dependency(job_id, args, states, exist)
 
 
 def job_set(*jobs: Job, revision: str = "rev", repo: str = "", pools: Mapping[str, int] | None = None) -> JobSet:

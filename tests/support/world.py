@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from whenever import Instant
 
+from apsis.domain.action import Delivery
+from apsis.domain.condition import Answer, Condition
 from apsis.domain.events import ProgramEvent, Started, Succeeded
 from apsis.domain.jobset import Difference, JobSet
 from apsis.domain.run import Run
@@ -62,6 +64,28 @@ class PlayedPrograms:
         return self._reports.setdefault(run_id, asyncio.Queue())
 
 
+class PlayedProbes:
+    """The world outside: what it answers to a condition, by its words; and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Answer] = {}
+        self.asked: list[str] = []
+
+    async def ask(self, run: Run, condition: Condition) -> Answer:
+        self.asked.append(run.run_id)
+        return self.answers.get(condition.describe(), Answer(False, "not there"))
+
+
+class Bell:
+    """An outbox that only notes that it was rung."""
+
+    def __init__(self) -> None:
+        self.rings = 0
+
+    def ring(self) -> None:
+        self.rings += 1
+
+
 class Journal:
     """Everything that was published."""
 
@@ -75,10 +99,14 @@ class Journal:
 class World:
     """Time, store and programs outlive the engine, as they do in life."""
 
+    longest_wait_s: float | None = None
+
     def __init__(self, start: Instant = EPOCH) -> None:
         self.clock = VirtualClock(start)
         self.store = MemoryStore()
         self.programs = PlayedPrograms()
+        self.probes = PlayedProbes()
+        self.outbox = Bell()
         self.publisher = Journal()
         self._noise = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
@@ -97,12 +125,21 @@ class World:
         finally:
             await self.crash()
 
-    async def start(self, *snapshots: JobSet, settled: bool = True) -> "World":
+    async def start(
+        self, *snapshots: JobSet, settled: bool = True, hold: str | None = None, since: Instant | None = None
+    ) -> "World":
         """Start an engine, as a server does with its last good snapshots."""
         self.engine = Engine(
-            self.store, self.publisher, self.programs, self.clock, lambda: next(self._noise).to_bytes(10, "big")
+            self.store,
+            self.publisher,
+            self.programs,
+            self.clock,
+            lambda: next(self._noise).to_bytes(10, "big"),
+            probes=self.probes,
+            outbox=self.outbox,
+            longest_wait_s=self.longest_wait_s,
         )
-        await self.engine.restore(snapshots)
+        await self.engine.restore(snapshots, hold=hold, since=since)
         self._task = asyncio.create_task(self.engine.run())
         self._task.add_done_callback(self._engine_ended)
         if settled:
@@ -121,6 +158,22 @@ class World:
             self._failure = failure
             if self._story is not None:
                 self._story.cancel()
+
+    async def run(self, job_id: str, **args: str) -> Run:
+        """Ask for a run, and let all happen that follows at once."""
+        run = await self.engine.run_job(job_id, args, who="ada")
+        await settle()
+        return run
+
+    def messages(self) -> list[Delivery]:
+        """Return what is to be delivered."""
+        return [delivery for _, delivery in self.store.pending.values()]
+
+    def state(self, run: Run) -> State:
+        return self.store.runs[run.run_id].state
+
+    def log(self, run: Run) -> list[str]:
+        return [entry.message for entry in self.store.logs[run.run_id]]
 
     async def apply(self, jobs: JobSet) -> Difference:
         changes = await self.engine.apply(jobs, ())
