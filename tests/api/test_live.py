@@ -141,7 +141,8 @@ def test_a_job_and_its_next_runs_are_shown(live):
 
 def test_a_waiting_run_says_what_it_waits_for(live):
     run_id = live.post("/runs", {"job_id": "waits"})["run_id"]
-    shown = eventually(lambda: any(c["reason"] for c in (r := live.get(f"/runs/{run_id}"))["conditions"]) and r)
+    eventually(lambda: any(c["reason"] for c in live.get(f"/runs/{run_id}")["conditions"]), "the first answer")
+    shown = live.get(f"/runs/{run_id}")
     assert [c["holds"] for c in shown["conditions"]] == [False]
     assert "slow/forever" in shown["conditions"][0]["text"]
     assert shown["operations"] == ["start", "skip", "rerun"]
