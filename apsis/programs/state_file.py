@@ -4,13 +4,10 @@ import os
 import stat
 from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
-from typing import Final
 
 from apsis.domain.errors import BadRequest, StoreError
-
-SUFFIXES: Final = (".json", ".jsonl", ".ndjson")
-OURS: Final = ("agent", "mirrors", "outputs")
-"""Directories there that are the server's own. Its files there have none of the suffixes."""
+from apsis.spec.outside import STATE_OURS as OURS
+from apsis.spec.outside import STATS_SUFFIXES as SUFFIXES
 
 
 def append_line(state_dir: Path, path: str, line: str) -> None:

@@ -115,6 +115,8 @@ def _complaint(item: Mapping[str, Any], data: Any, keys: tuple[str, ...]) -> Com
     path = _path(item["loc"], data)
     context = item.get("ctx") or {}
     last = str(item["loc"][-1]) if item["loc"] else ""
+    if _is_secret(item["input"]) and last not in ("secret", "as_secret", "type"):
+        return Complaint("secret", path, "a secret cannot stand here", SECRETS)
     match item["type"]:
         case "apsis":
             return Complaint(context["code"], path, context["message"], context["help"])
@@ -133,18 +135,36 @@ def _complaint(item: Mapping[str, Any], data: Any, keys: tuple[str, ...]) -> Com
             return _type_unknown((*path, "type"), data)
         case "literal_error" if last == "type":
             return _type_unknown(path, data)
+        case _:
+            return _wrong_value(item, path)
+
+
+def _wrong_value(item: Mapping[str, Any], path: Path) -> Complaint:
+    context = item.get("ctx") or {}
+    match item["type"]:
         case "too_short":
             return Complaint("empty", path, "this list cannot be empty")
         case "enum":
             states = [state.value for state in State]
             meant = did_you_mean(str(item["input"]), states) or _list(states)
             return Complaint("bad_state", path, f"no state {_said(item['input'])}", meant)
-        case "greater_than_equal" | "less_than_equal":
-            return Complaint("bad_value", path, f"from -{models.MAX_SHIFT} to {models.MAX_SHIFT} is allowed here")
+        case "literal_error":
+            known = tuple(re.findall(r"'(\w+)'", context["expected"]))
+            meant = did_you_mean(str(item["input"]), known) or _list(known)
+            return Complaint("bad_value", path, f"{_said(item['input'])} is not allowed here", meant)
+        case "too_long":
+            return Complaint("too_many", path, f"at most {context['max_length']} are allowed here")
         case other:
             wanted = _WANTED.get(other, item["msg"][:1].lower() + item["msg"][1:])
             help_ = "Quote it." if wanted == "text" and isinstance(item["input"], bool | int | float) else None
             return Complaint("bad_type", path, f"this must be {wanted}, not {kind(item['input'])}", help_)
+
+
+SECRETS: Final = "Secrets are for env.set of a program, and for url and secret of a webhook."
+
+
+def _is_secret(value: object) -> bool:
+    return isinstance(value, dict) and set(value) == {"secret"}
 
 
 _WANTED: Final = {
@@ -161,10 +181,14 @@ _WANTED: Final = {
 def _path(loc: tuple[str | int, ...], data: Any) -> Path:
     """Return the file's path of an error's place, which also names types of unions and indices of single items."""
     path: list[str | int] = []
+    typed = False
     for part in loc:
-        if _holds(data, part):
+        if not typed and isinstance(data, Mapping) and data.get("type") == part:
+            typed = True
+        elif _holds(data, part):
             data = data[part]
             path.append(part)
+            typed = False
     return tuple(path)
 
 
@@ -182,13 +206,23 @@ def _type_unknown(path: Path, data: Any) -> Complaint:
     for part in path:
         data = data[part]
     known = _types_at(path)
-    what = {"program": "program", "schedule": "schedule"}.get(str(path[0]), "condition")
     help_ = (did_you_mean(data, known) if isinstance(data, str) else None) or _list(known)
-    return Complaint("unknown_type", path, f"unknown {what} type {_said(data)}", help_)
+    return Complaint("unknown_type", path, f"unknown {_KINDS[str(path[0])][0]} type {_said(data)}", help_)
 
 
 def _types_at(path: Path) -> tuple[str, ...]:
-    return tuple({"program": models.PROGRAMS, "schedule": models.SCHEDULES}.get(str(path[0]), models.CONDITIONS))
+    """Return the types that may stand at a path, the short names only where there are long ones."""
+    return tuple(name for name in _KINDS[str(path[0])][1] if "." not in name)
+
+
+_KINDS: Final[Mapping[str, tuple[str, Mapping[str, type[models.Written]]]]] = {
+    "program": ("program", models.PROGRAMS),
+    "schedule": ("schedule", models.SCHEDULES),
+    "condition": ("condition", models.CONDITIONS),
+    "conditions": ("condition", models.CONDITIONS),
+    "action": ("action", models.ACTIONS),
+    "actions": ("action", models.ACTIONS),
+}
 
 
 def _known_keys(path: Path, data: Any, keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -196,15 +230,14 @@ def _known_keys(path: Path, data: Any, keys: tuple[str, ...]) -> tuple[str, ...]
         return keys
     for part in path:
         data = data[part]
-    model = models.TYPES.get(str(data.get("type"))) or _BY_KEY.get(str(path[-1]))
-    return tuple(model.model_fields) if model else ()
+    kind_ = models.TYPES.get(str(data.get("type")))
+    model = kind_ or next((models.PARTS[part] for part in _upwards(path) if part in models.PARTS), None)
+    return models.keys_of(model) if model else ()
 
 
-_BY_KEY: Final[dict[str, type[models.Written]]] = {
-    "timeout": models.Timeout,
-    "stop": models.Stop,
-    "metadata": models.Metadata,
-}
+def _upwards(path: Path) -> tuple[str, ...]:
+    """Return the names at the end of a path: the last one, and the one before where items are numbered or named."""
+    return tuple(part for part in reversed(path[-2:]) if isinstance(part, str))
 
 
 def _list(known: Iterable[str]) -> str | None:

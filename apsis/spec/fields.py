@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo, WithJsonSchema
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
 from whenever import Time
 
 from apsis.domain.state import State
@@ -90,12 +90,13 @@ _KINDS: Final[tuple[tuple[type | tuple[type, ...], str], ...]] = (
 )
 
 
-def _later(value: object) -> bool:
+def is_later(value: object) -> bool:
+    """Return whether a value is filled in by each run."""
     return isinstance(value, str) and is_template(value)
 
 
 def _flag(value: object) -> object:
-    if isinstance(value, bool) or _later(value):
+    if isinstance(value, bool) or is_later(value):
         return value
     if not isinstance(value, str):
         raise refuse("bad_type", f"this must be true, false or a template, not {kind(value)}")
@@ -176,22 +177,22 @@ def storable(text: str) -> bool:
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
-_DURATION_WORDS: Final = "Seconds, or numbers with units: 30s, 5 min, 1.5h, 1h 30m, 2 weeks."
-_DURATION_SCHEMA: Final[dict[str, Any]] = {
-    "description": _DURATION_WORDS,
+DURATION_WORDS: Final = "Seconds, or numbers with units: 30s, 5 min, 1.5h, 1h 30m, 2 weeks."
+DURATION_SCHEMA: Final[dict[str, Any]] = {
+    "description": DURATION_WORDS,
     "examples": ["30s", "5 min", "1h 30m"],
     "anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}],
 }
 
-Duration = Annotated[float, BeforeValidator(to_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Duration = Annotated[float, BeforeValidator(to_duration), WithJsonSchema(DURATION_SCHEMA)]
 DurationLater = Annotated[
     float | str,
-    BeforeValidator(lambda value: value if _later(value) else to_duration(value)),
-    WithJsonSchema({**_DURATION_SCHEMA, "description": f"{_DURATION_WORDS} May be a template."}),
+    BeforeValidator(lambda value: value if is_later(value) else to_duration(value)),
+    WithJsonSchema({**DURATION_SCHEMA, "description": f"{DURATION_WORDS} May be a template."}),
 ]
 SignalLater = Annotated[
     str,
-    BeforeValidator(lambda value: value if _later(value) else to_signal(value)),
+    BeforeValidator(lambda value: value if is_later(value) else to_signal(value)),
     WithJsonSchema({"anyOf": [{"enum": list(SIGNALS)}, {"type": "string"}], "description": "A signal's name."}),
 ]
 FlagLater = Annotated[
@@ -225,27 +226,3 @@ CalendarField = Annotated[
 ]
 Param = Annotated[str, BeforeValidator(_param)]
 StateName = Annotated[State, WithJsonSchema({"enum": [state.value for state in State]})]
-
-
-class OneOrList:
-    """Annotates a tuple: one value stands for a list of one, and null, where it is allowed, for an empty list."""
-
-    def __init__(self, *, null: bool = False) -> None:
-        self._null = null
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Wrap what is no list."""
-        return core_schema.no_info_before_validator_function(self._listed, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """Allow the item and the list."""
-        array = handler(schema)
-        either = [array["items"], array, *([{"type": "null"}] if self._null else [])]
-        return {"anyOf": either}
-
-    def _listed(self, value: object) -> object:
-        if value is None and self._null:
-            return []
-        return value if isinstance(value, list | tuple) else [value]

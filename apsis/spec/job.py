@@ -1,7 +1,7 @@
 """One job file: from its text to a job, or to what is wrong with it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -12,13 +12,12 @@ from apsis.schedules.daily import Daily
 from apsis.schedules.interval import Interval
 from apsis.spec import models
 from apsis.spec.bind import JobTemplate, listed
+from apsis.spec.bind_policies import bind_catch_up
 from apsis.spec.complain import Complaint, complaints
 from apsis.spec.fields import CALENDARS, kind
 from apsis.spec.settings import Settings
+from apsis.spec.spelling import spell, spell_types
 from apsis.spec.yaml import Document
-
-SPELLED: Final = frozenset({"args", "argv"})
-"""Keys whose values are text however they look: `n: 010` means "010"."""
 
 
 def make_job(
@@ -28,13 +27,12 @@ def make_job(
     data = document.value
     if not isinstance(data, dict):
         return [Complaint("bad_type", (), f"a job file is a mapping of keys, not {kind(data)}")]
-    for path, spelling in document.spelled.items():
-        _spell(data, path, spelling)
-    _spell_types(data, settings.types)
+    spell(data, document.spelled)
+    spell_types(data, settings.types)
     try:
         file = models.JobFile.model_validate(data, context={CALENDARS: settings.calendars})
     except ValidationError as error:
-        return [*complaints(error, data, models.JobFile.model_fields), *_judge(data, written_id)]
+        return [*complaints(error, data, models.keys_of(models.JobFile)), *_judge(data, written_id)]
     if found := _judge(data, written_id):
         return found
     metadata = data.get("metadata") or {}
@@ -42,33 +40,13 @@ def make_job(
         job_id=job_id,
         params=file.params,
         schedules=tuple(_schedule(schedule) for schedule in file.schedule),
-        template=JobTemplate(file, data, source.repo, settings.calendars),
+        template=JobTemplate(file, data, source.repo, settings.calendars, settings.shared),
         source=source,
         text=text,
         description=file.metadata.description,
         labels=file.metadata.labels,
         metadata=metadata,
     )
-
-
-def _spell(data: Any, path: Sequence[str | int], spelling: str) -> None:
-    """Put the source of a number or bool where text is meant."""
-    if len(path) < 2 or path[-2] not in SPELLED or path[0] == "metadata":
-        return
-    for part in path[:-1]:
-        data = data[part]
-    if data[path[-1]] is not None:
-        data[path[-1]] = spelling
-
-
-def _spell_types(data: dict[str, Any], types: Mapping[str, str]) -> None:
-    """Put the type for a repository's own name of it."""
-    if not types:
-        return
-    for key in ("program", "schedule", "condition", "conditions"):
-        for item in listed(data.get(key)):
-            if isinstance(item, dict) and isinstance(item.get("type"), str):
-                item["type"] = types.get(item["type"], item["type"])
 
 
 def _judge(data: Mapping[str, Any], written_id: str) -> list[Complaint]:
@@ -81,8 +59,10 @@ def _judge(data: Mapping[str, Any], written_id: str) -> list[Complaint]:
                 "job_id", ("job_id",), f"job_id is {given!r}, but the file's place says {written_id!r}", "Remove it."
             )
         )
-    if data.get("condition") is not None and data.get("conditions") is not None:
-        found.append(Complaint("both", ("conditions",), "condition and conditions are the same: use one", None, True))
+    for one, other in (("condition", "conditions"), ("action", "actions")):
+        if data.get(one) is not None and data.get(other) is not None:
+            found.append(Complaint("both", (other,), f"{one} and {other} are the same: use one", None, True))
+    found += _pools_twice(data)
     params = data.get("params")
     if isinstance(params, list):
         twice = next((n for n, name in enumerate(params) if name in params[:n]), None)
@@ -91,10 +71,27 @@ def _judge(data: Mapping[str, Any], written_id: str) -> list[Complaint]:
     return found
 
 
+def _pools_twice(data: Mapping[str, Any]) -> list[Complaint]:
+    names: list[object] = []
+    for number, pool in enumerate(listed(data.get("pool"))):
+        name = pool.get("name") if isinstance(pool, dict) else pool
+        if isinstance(name, str) and name in names:
+            return [Complaint("both", ("pool", number), f"the pool {name!r} is named twice", "Add up its slots.")]
+        names.append(name)
+    return []
+
+
 def _schedule(written: models.Interval | models.Daily) -> Schedule:
     args = Args(written.args)
     if isinstance(written, models.Interval):
-        return Interval(_ms(written.interval), _ms(written.phase), written.enabled, args)
+        return Interval(
+            interval_ms=_ms(written.interval),
+            phase_ms=_ms(written.phase),
+            enabled=written.enabled,
+            args=args,
+            jitter_ms=_ms(written.jitter),
+            catch_up=bind_catch_up(written),
+        )
     return Daily(
         tz=written.tz,
         daytimes=written.daytime,
@@ -103,6 +100,8 @@ def _schedule(written: models.Interval | models.Daily) -> Schedule:
         cal_shift=written.cal_shift,
         enabled=written.enabled,
         args=args,
+        jitter_ms=_ms(written.jitter),
+        catch_up=bind_catch_up(written),
     )
 
 

@@ -13,12 +13,14 @@ from apsis.domain.job import Job, Source
 from apsis.domain.jobset import JobSet
 from apsis.domain.revision import Revision
 from apsis.spec import yaml as yaml_reader
-from apsis.spec.bind import JobTemplate, conditions_of
+from apsis.spec.bind import JobTemplate
 from apsis.spec.blob import blob_id
 from apsis.spec.complain import Place
 from apsis.spec.fields import spelled, storable
-from apsis.spec.job import SPELLED, make_job
+from apsis.spec.instances import full_pool
+from apsis.spec.job import make_job
 from apsis.spec.settings import FILE, Settings, read_settings
+from apsis.spec.spelling import SPELLED
 from apsis.spec.yaml import Document, Path, YamlError
 
 SUFFIXES: Final = (".yaml", ".yml")
@@ -75,7 +77,7 @@ class Loader:
             jobs = self._jobs(entries.values(), revision)
         self._entries = entries
         return Loaded(
-            JobSet(self._repo, revision, jobs),
+            JobSet(self._repo, revision, jobs, pools=self._pools(settings)),
             (*findings, *(finding for entry in entries.values() for finding in entry.findings)),
             {**settings_text, **{path: entry.text for path, entry in entries.items()}},
             {path: tree[path] for path in (*settings_text, *entries)},
@@ -115,16 +117,19 @@ class Loader:
         return _Entry(key, text, None, tuple(place.finding(complaint) for complaint in job))
 
     def _jobs(self, entries: "Iterable[_Entry]", revision: Revision) -> dict[str, Job]:
-        """Give each job the revision, and those with dependencies the params of all."""
+        """Give each job the revision, and the params of all."""
         found = [entry.job for entry in entries if entry.job is not None]
         params = {job.job_id: job.params for job in found}
         jobs = {}
         for job in found:
             template = job.template
-            if isinstance(template, JobTemplate) and conditions_of(template.file):
+            if isinstance(template, JobTemplate):
                 template = replace(template, params=params)
             jobs[job.job_id] = replace(job, template=template, source=replace(job.source, revision=revision.id))
         return jobs
+
+    def _pools(self, settings: Settings) -> dict[str, int]:
+        return {full_pool(self._repo, name): size for name, size in settings.pools.items()}
 
 
 def inline_job(data: Mapping[str, Any], job_id: str, params: Mapping[str, tuple[str, ...]] | None = None) -> Job:
@@ -191,7 +196,7 @@ def _bad_id(job_id: str) -> str | None:
 
 
 def _spellings(value: Any) -> Iterator[tuple[Path, str]]:
-    """Yield the spelling of numbers and bools below args and argv; JSON has only the one."""
+    """Yield the spelling of numbers and bools where text is meant; JSON has only the one."""
     for path, item in _items(value):
         if len(path) > 1 and path[-2] in SPELLED and isinstance(item, bool | int | float):
             yield path, spelled(item)

@@ -1,7 +1,6 @@
 """JSON Schemas of job files and apsis.yaml, for editors: `python -m apsis.spec.publish schema/`."""
 
 import ast
-import inspect
 import json
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from apsis.spec import models
 
 FILES: dict[str, type[models.Written]] = {"job.json": models.JobFile, "apsis.json": models.Settings}
+SOURCES = sorted(Path(models.__file__).parent.glob("*.py"))
 
 
 def schemas() -> dict[str, str]:
@@ -34,7 +34,7 @@ def _described() -> dict[tuple[str, str], str]:
     The library can read them too, but does it at each import, where it costs a command 100 ms.
     """
     own: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(models)).body:
+    for node in (node for path in SOURCES for node in ast.parse(path.read_text(encoding="utf-8")).body):
         if not isinstance(node, ast.ClassDef):
             continue
         bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
@@ -43,7 +43,7 @@ def _described() -> dict[tuple[str, str], str]:
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 match after:
                     case ast.Expr(value=ast.Constant(value=str(text))):
-                        texts[field.target.id] = inspect.cleandoc(text)
+                        texts[field.target.id.rstrip("_")] = text.strip()
         own[node.name] = texts
     return {(name, key): text for name, texts in own.items() for key, text in texts.items()}
 

@@ -1,4 +1,4 @@
-"""apsis.yaml: where the jobs are, own names for types, named calendars."""
+"""apsis.yaml: where the jobs are, own names for types, named calendars, pools, and what all jobs do."""
 
 import hashlib
 import json
@@ -12,8 +12,10 @@ from apsis.domain.finding import Finding
 from apsis.schedules.calendar import Calendar
 from apsis.spec import models
 from apsis.spec import yaml as yaml_reader
+from apsis.spec.bind import NOTHING_SHARED, Shared, listed
 from apsis.spec.complain import Complaint, Place, complaints
 from apsis.spec.fields import did_you_mean
+from apsis.spec.spelling import spell, spell_types
 from apsis.spec.yaml import Path, YamlError
 
 FILE: Final = "apsis.yaml"
@@ -26,6 +28,8 @@ class Settings:
     roots: tuple[str, ...] = ("",)
     types: Mapping[str, str] = field(default_factory=dict)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    pools: Mapping[str, int] = field(default_factory=dict)
+    shared: Shared = NOTHING_SHARED
     digest: str = ""
 
 
@@ -33,24 +37,30 @@ def read_settings(text: str, tree: Mapping[str, str]) -> tuple[Settings, list[Fi
     """Read apsis.yaml; keys with errors count as absent, so that one slip does not hide what the jobs say."""
     place = Place(FILE, text)
     try:
-        data = yaml_reader.parse(text).value if text.strip() else None
+        document = yaml_reader.parse(text) if text.strip() else None
     except YamlError as error:
         if error.message == yaml_reader.EMPTY:
             return Settings(), []
         return Settings(), [place.at("yaml", error.message, error.mark, error.help)]
-    if data is None:
+    data = document.value if document is not None else None
+    if document is None or data is None:
         return Settings(), []
     if not isinstance(data, dict):
         return Settings(), [place.at("bad_type", "apsis.yaml is a mapping of keys", yaml_reader.Mark(1, 1))]
     found: list[Complaint] = []
+    spell(data, document.spelled)
+    spell_types(data, _aliases(data))
     try:
         model = models.Settings.model_validate(data)
     except ValidationError as error:
-        found = complaints(error, data, models.Settings.model_fields)
-        model = models.Settings.model_validate(_without(data, {complaint.path[:2] for complaint in found}))
+        found = complaints(error, data, models.keys_of(models.Settings))
+        data = _without(data, {complaint.path[:2] for complaint in found})
+        model = models.Settings.model_validate(data)
     roots, bad_roots = _roots(model, tree, data)
     types, bad_types = _types(model)
-    settings = Settings(roots, types, model.calendars, _digest(types, model.calendars))
+    shared = Shared(model.actions, tuple(listed(data.get("actions"))), isinstance(data.get("actions"), list))
+    digest = _digest(types, model.calendars, model.pools, shared)
+    settings = Settings(roots, types, model.calendars, model.pools, shared, digest)
     return settings, [place.finding(complaint) for complaint in (*found, *bad_roots, *bad_types)]
 
 
@@ -95,8 +105,25 @@ def _types(model: models.Settings) -> tuple[dict[str, str], list[Complaint]]:
     return types, found
 
 
-def _digest(types: Mapping[str, str], calendars: Mapping[str, Calendar]) -> str:
-    if not types and not calendars:
+def _aliases(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of types that can be used in the same file; what is wrong with others is said elsewhere."""
+    types = data.get("types")
+    return {
+        alias: target
+        for alias, target in (types.items() if isinstance(types, dict) else ())
+        if isinstance(target, str) and target in models.TYPES and alias not in models.TYPES
+    }
+
+
+def _digest(
+    types: Mapping[str, str], calendars: Mapping[str, Calendar], pools: Mapping[str, int], shared: Shared
+) -> str:
+    if not (types or calendars or pools or shared.written):
         return ""
-    said = [sorted(types.items()), sorted((name, sorted(item.weekdays)) for name, item in calendars.items())]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+    said: list[object] = [
+        sorted(types.items()),
+        sorted((name, sorted(item.weekdays)) for name, item in calendars.items()),
+    ]
+    if pools or shared.written:  # else as it was before there were these, so that an upgrade changes no job
+        said += [sorted(pools.items()), shared.written]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

@@ -10,7 +10,8 @@ from apsis.spec.names import PROVIDED
 from tests.unit.spec.files import load
 
 ROOT = Path(__file__).parents[3]
-JOBS = (ROOT / "docs/jobs.md").read_text(encoding="utf-8")
+PAGES = ("jobs", "schedules", "conditions", "actions", "policies")
+JOBS = "\n".join((ROOT / f"docs/{page}.md").read_text(encoding="utf-8") for page in PAGES)
 CHECK = (ROOT / "docs/check-job.md").read_text(encoding="utf-8")
 
 
@@ -27,8 +28,8 @@ def test_the_examples_are_a_repository_without_mistakes() -> None:
 
 
 def test_every_key_is_explained() -> None:
-    keys = {key for model in (*models.TYPES.values(), models.JobFile, models.Settings, models.Metadata, models.Timeout,
-                              models.Stop) for key in model.model_fields}  # fmt: skip
+    files = (models.JobFile, models.Settings)
+    keys = {key for model in (*models.TYPES.values(), *models.PARTS.values(), *files) for key in models.keys_of(model)}
     assert {key for key in keys if f"`{key}`" not in JOBS} == set()
 
 
@@ -42,7 +43,7 @@ def test_every_type_name_and_filter_is_named() -> None:
 
 def test_the_table_of_codes_is_complete() -> None:
     calls = r"""(?:Complaint|refuse|Finding|\.at|_refuse)\(\s*f?"(\w+)(?:_\{how\})?","""
-    sources = [*(ROOT / "apsis/spec").glob("*.py"), ROOT / "apsis/repo/check.py"]
+    sources = [*(ROOT / "apsis/spec").rglob("*.py"), *(ROOT / "apsis/repo/rules").glob("*.py")]
     used = {code for path in sources for code in re.findall(calls, path.read_text(encoding="utf-8"))}
     used = (used - {"dst"}) | {"dst_skipped", "dst_repeated"}
     told = {code for row in re.findall(r"^\| (`[^|]+) \|", CHECK, re.MULTILINE) for code in re.findall(r"`(\w+)`", row)}

@@ -41,7 +41,7 @@ from tests.unit.spec.files import NO_OP, findings_of, job_of, load, said
             ["2:9 bad_param: a param cannot be called 'run_id': templates have that name already"],
         ),
         (f"{NO_OP}job_id: other\n", ["2:9 job_id: job_id is 'other', but the file's place says 'job'"]),
-        (f"{NO_OP}schedule: {{type: interval, interval: 0}}", ["2:38 bad_duration: an interval is at least 1 second"]),
+        (f"{NO_OP}schedule: {{type: interval, interval: 0}}", ["2:38 bad_duration: this is at least 1s"]),
         (
             f"{NO_OP}schedule:\n- type: weekly\n- {{type: interval}}\n",
             ["3:9 unknown_type: unknown schedule type 'weekly'", "4:3 missing_key: the key 'interval' is missing"],
@@ -79,7 +79,7 @@ from tests.unit.spec.files import NO_OP, findings_of, job_of, load, said
         ("just words\n", ["1:1 bad_type: a job file is a mapping of keys, not text"]),
         ("", ["None:None yaml: the file is empty"]),
         ("a: [\n", ["2:1 yaml: not YAML: did not find expected node content"]),
-        ("successors: []\nprogram: {type: no-op}\n", ["1:1 unknown_key: unknown key 'successors'"]),
+        ("ad_hoc: true\nprogram: {type: no-op}\n", ["1:1 unknown_key: unknown key 'ad_hoc'"]),
         (f"{NO_OP}schedule: {{start: {{}}, stop: {{}}}}\n", ["2:11 missing_type: the key 'type' is missing"]),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else None,
