@@ -14,7 +14,7 @@ update delivery set tries = tries + 1, next_at = :retry_at, error = :error where
 delete from delivery where key = ?
 
 -- name: due_deliveries
-select * from delivery where next_at <= ? order by next_at, created limit ?
+select * from delivery where next_at <= ? order by next_at, created, rowid limit ?
 
 -- name: next_delivery
 select min(next_at) as next_at from delivery where next_at is not null
