@@ -6,8 +6,18 @@ from typing import Final
 
 from apsis.lib.instant import format_instant, from_ms
 
-QUIET: Final = ("uvicorn", "uvicorn.error", "websockets", "watchfiles", "git", "asyncio")
-"""Libraries whose everyday words are not ours to tell."""
+QUIET: Final = (
+    "uvicorn",
+    "uvicorn.error",
+    "websockets",
+    "watchfiles",
+    "git",
+    "asyncio",
+    "httpx",
+    "httpcore",
+    "aiosmtplib",
+)
+"""Libraries whose everyday words are not ours to tell; httpx's have whole URLs, which may be secrets."""
 
 
 class Line(logging.Formatter):

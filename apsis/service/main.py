@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,14 +15,20 @@ import uvicorn
 import uvloop
 
 import apsis
+from apsis.actions.email import Emails
+from apsis.actions.outbox import Outbox
+from apsis.actions.sending import Sender
+from apsis.actions.webhook import Webhooks
 from apsis.agents.local import LocalAgent
 from apsis.agents.server import AgentServer
 from apsis.api.app import create_app
 from apsis.api.hub import Hub
 from apsis.api.services import Services
+from apsis.domain.action import Email, Message, Webhook
 from apsis.domain.errors import InUse
 from apsis.engine.engine import Engine
-from apsis.lib.clock import SystemClock
+from apsis.engine.ports import Secrets
+from apsis.lib.clock import Clock, SystemClock
 from apsis.lib.tasks import Tasks
 from apsis.programs.kinds import Kinds
 from apsis.programs.probes import Probes
@@ -92,7 +98,8 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
     programs = Kinds(store.instance_id, agents, store.outputs, clock, secrets)
     sweep = Sweep(store.instance_id, agents, store, store.outputs, clock, secrets)
     probes = Probes(store.instance_id, agents)
-    engine = Engine(store, hub, programs, clock, partial(token_bytes, 10), probes=probes)
+    outbox = Outbox(store, _senders(config, store.instance_id, secrets, clock), clock)
+    engine = Engine(store, hub, programs, clock, partial(token_bytes, 10), probes=probes, outbox=outbox)
     followers = Followers(_followers(config, store, engine, hub, clock), store)
     services = Services(engine, store, programs, followers, hub, clock, apsis.__version__, config.allow_hosts)
     tasks = Tasks("server")
@@ -133,11 +140,20 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
         await engine.restore(await followers.restore())
         tasks.start(engine.run(), "engine").add_done_callback(engine_ended)
         tasks.start(sweep.run(), "sweep")
+        tasks.start(outbox.run(engine.delivered), "outbox")
         stack.push_async_callback(tasks.close)
         followers.start()
         stack.push_async_callback(followers.close)
         await http.serve(sockets=[listening])
     return BROKEN if broken else 0
+
+
+def _senders(config: Config, instance_id: str, secrets: Secrets, clock: Clock) -> Mapping[type[Message], Sender]:
+    """Return how each kind of message is sent."""
+    return {
+        Webhook: Webhooks(secrets, config.url, clock),
+        Email: Emails(config.email, instance_id, secrets, config.url),
+    }
 
 
 def _followers(config: Config, store: SqliteStore, engine: Engine, hub: Hub, clock: SystemClock) -> Iterator[Follower]:

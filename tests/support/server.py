@@ -149,7 +149,11 @@ class ServerProcess:
 
     def output(self, run_id: str) -> bytes:
         """Return the output of a run."""
-        return self._http.get(f"/runs/{run_id}/output").raise_for_status().content
+        return self.raw(f"/runs/{run_id}/output")
+
+    def raw(self, path: str) -> bytes:
+        """Return the bytes of an answer under /api/v1."""
+        return self._http.get(path).raise_for_status().content
 
     def runs(self, **query: Any) -> list[dict[str, Any]]:
         """Return a page of runs, newest first."""
