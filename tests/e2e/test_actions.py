@@ -9,7 +9,7 @@ from typing import Any
 from tests.support.receivers import Receiver, mail_server, receiving
 from tests.support.server import JobRepo, ServerProcess, eventually, serving
 
-SECRET = "correct-horse-battery"
+VALUE = "correct-horse-battery"
 KEY = "a key that only we have"
 HOOKED = """\
 program:
@@ -35,7 +35,7 @@ action: {{type: {kind}, if: {{states: [failure]}}}}
 
 def config_of(root: Path, **more: Any) -> Path:
     """Write a configuration with secrets of every kind; JSON is YAML."""
-    (root / "password").write_text(SECRET + "\n")
+    (root / "password").write_text(VALUE + "\n")
     (root / "key").write_text(KEY)
     secrets = {
         "password": {"file": str(root / "password")},
@@ -70,40 +70,40 @@ def test_a_secret_is_used_and_is_nowhere(tmp_path: Path, repo: JobRepo) -> None:
     root = tmp_path / "server"
     root.mkdir()
     with receiving() as receiver:
-        (tmp_path / "hook").write_text(f"{receiver.url}/{SECRET}")
+        (tmp_path / "hook").write_text(f"{receiver.url}/{VALUE}")
         receiver.answers.append((503, {}))
-        receiver.body = f"/{SECRET} takes nothing now".encode()
+        receiver.body = f"/{VALUE} takes nothing now".encode()
         options = ("--repo", repo.url, "--branch", "main", "--poll", "0.2s", "-c", str(config_of(tmp_path)))
         with serving(root, *options) as server:
             eventually(lambda: server.get("/jobs")["jobs"], "the job")
             run_id = server.post("/runs", {"job_id": "hooked", "args": {}})["run_id"]
-            shown = b"password: " + b"*" * len(SECRET) + b"\n"
+            shown = b"password: " + b"*" * len(VALUE) + b"\n"
             eventually(lambda: server.output(run_id) == shown, "the first line")
             # The program's own file is where its output comes from, and only there.
-            for value in (SECRET, KEY):
+            for value in (VALUE, KEY):
                 places = {Path(place).parts[:3] for place in files_with(value, root)}
                 assert places <= {("state", "agent", "procs")}
-            assert SECRET.encode() not in answers(server, run_id)
+            assert VALUE.encode() not in answers(server, run_id)
             # A killed server's output is masked by the next.
             server.kill()
             server.start()
             gate.touch()
-            server.run_in("failure", job="hooked")
-            assert server.output(run_id) == shown + b"still " + b"*" * len(SECRET) + b"\n"
+            server.run_in("failure", job_id="hooked")
+            assert server.output(run_id) == shown + b"still " + b"*" * len(VALUE) + b"\n"
             first = "webhook not delivered yet: the URL of secret hook answers 503 Service Unavailable; trying again"
             eventually(lambda: first in messages(server, run_id), "the first failure in the log")
             eventually(lambda: "webhook delivered" in messages(server, run_id), "the delivery in the log")
             said = answers(server, run_id)
             assert server.stop() == 0
         first_post, second = receiver.posts
-    assert first_post.path == second.path == f"/{SECRET}"
+    assert first_post.path == second.path == f"/{VALUE}"
     assert first_post.headers["idempotency-key"] == second.headers["idempotency-key"]
     assert json.loads(second.body)["text"] == "hooked: failure (exit code 3)"
     assert json.loads(second.body)["url"] == f"https://apsis.example.com/runs/{run_id}"
     signed = second.headers["x-apsis-timestamp"].encode() + b"." + second.body
     digest = hmac.new(KEY.encode(), signed, hashlib.sha256).hexdigest()
     assert second.headers["x-apsis-signature"] == f"sha256={digest}"
-    for value in (SECRET, KEY):
+    for value in (VALUE, KEY):
         assert value.encode() not in said
         assert files_with(value, root) == set()
 
