@@ -11,6 +11,7 @@ from pathlib import Path
 from apsis.api.hub import Hub
 from apsis.engine.engine import Engine
 from apsis.lib.clock import SystemClock
+from apsis.programs.internal import Internals
 from apsis.programs.kinds import Kinds
 from apsis.store.store import SqliteStore
 from benchmarks.figure import Figure
@@ -31,9 +32,9 @@ async def _run(directory: Path) -> float:
     clock = SystemClock()
     store = SqliteStore(directory / "state")
     hub = Hub(clock.now())
-    engine = Engine(
-        store, hub, Kinds(store.instance_id, None, store.outputs, clock), clock, partial(secrets.token_bytes, 10)
-    )  # type: ignore[arg-type]  # no-ops ask no agent
+    internals = Internals(store, directory, clock)
+    programs = Kinds(store.instance_id, None, store.outputs, clock, None, internals)  # type: ignore[arg-type]  # no-ops ask no agent
+    engine = Engine(store, hub, programs, clock, partial(secrets.token_bytes, 10))
     await engine.restore(())
     task = asyncio.create_task(engine.run())
     await engine.apply(job_set(job("noop", params=("n",))), ())

@@ -5,10 +5,11 @@ from typing import Any, Final, Protocol
 
 from apsis.agents.server import AgentServer
 from apsis.domain.events import ProgramEvent
-from apsis.domain.program import NoOp, Process, Program, Shell
+from apsis.domain.program import Archive, NoOp, Process, Program, Shell, Stats, Vacuum
 from apsis.domain.run import Run
 from apsis.engine.ports import Secrets
 from apsis.lib.clock import Clock
+from apsis.programs.internal import Internals
 from apsis.programs.noop import NoOps
 from apsis.programs.process import Processes
 from apsis.store.output_files import OutputFiles
@@ -38,7 +39,13 @@ class Kinds:
     """All programs of a server, and their live output; `instance_id` is random text kept in the database."""
 
     def __init__(
-        self, instance_id: str, agents: AgentServer, outputs: OutputFiles, clock: Clock, secrets: Secrets
+        self,
+        instance_id: str,
+        agents: AgentServer,
+        outputs: OutputFiles,
+        clock: Clock,
+        secrets: Secrets,
+        internals: Internals,
     ) -> None:
         noops = NoOps(clock)
         self._processes = Processes(instance_id, agents, outputs, clock, secrets)
@@ -46,6 +53,9 @@ class Kinds:
             NoOp: noops,
             Process: self._processes,
             Shell: self._processes,
+            Archive: internals,
+            Vacuum: internals,
+            Stats: internals,
         }
 
     def start(self, run: Run) -> AsyncGenerator[ProgramEvent, None]:
@@ -69,7 +79,7 @@ class Kinds:
         await self._kinds[type(program)].kill(run, program)
 
     async def output_length(self, run: Run) -> int:
-        """Return how many bytes of output there are now; 0 if there is no program."""
+        """Return how many bytes of output there are now; 0 if there is no process."""
         return await self._processes.output_length(run)
 
     async def read_output(self, run: Run, start: int, stop: int) -> bytes:

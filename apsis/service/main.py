@@ -30,6 +30,7 @@ from apsis.engine.engine import Engine
 from apsis.engine.ports import Secrets
 from apsis.lib.clock import Clock, SystemClock
 from apsis.lib.tasks import Tasks
+from apsis.programs.internal import Internals
 from apsis.programs.kinds import Kinds
 from apsis.programs.probes import Probes
 from apsis.programs.sweep import Sweep
@@ -95,7 +96,8 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
     agents = AgentServer(config.state / "agent.sock", clock)
     agent = LocalAgent(config.state / "agent", config.state / "agent.sock", agents, clock)
     secrets = ConfiguredSecrets(config.secrets, clock)
-    programs = Kinds(store.instance_id, agents, store.outputs, clock, secrets)
+    internals = Internals(store, config.state, clock)
+    programs = Kinds(store.instance_id, agents, store.outputs, clock, secrets, internals)
     sweep = Sweep(store.instance_id, agents, store, store.outputs, clock, secrets)
     probes = Probes(store.instance_id, agents)
     outbox = Outbox(store, _senders(config, store.instance_id, secrets, clock), clock)

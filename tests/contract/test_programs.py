@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from apsis.domain.events import Broke, Failed, ProgramEvent, Started, Succeeded
-from apsis.domain.program import NoOp, Process, Program, Shell
+from apsis.domain.program import Archive, NoOp, Process, Program, Shell, Stats, Vacuum
 from apsis.domain.run import Run
 from apsis.domain.state import State
 from apsis.engine.ports import Programs
 from tests.unit.agents.machine import Machine, play
 from tests.unit.programs.runs import a_run, kinds_of
 
-QUICK = [NoOp(), Process(("true",)), Shell("true")]
+QUICK = [NoOp(), Process(("true",)), Shell("true"), Archive(age_s=0), Vacuum(), Stats()]
 LONG = [NoOp(1000), Process(("sleep", "1000")), Shell("sleep 1000")]
 FAILING = [NoOp(outcome="failure"), Process(("false",)), Shell("exit 3")]
 BREAKING = [NoOp(outcome="error"), Process(("/no/such/program",))]

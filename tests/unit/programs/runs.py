@@ -13,11 +13,13 @@ from apsis.domain.run import Run, run_id_of
 from apsis.domain.state import State
 from apsis.engine.ports import Secrets
 from apsis.lib.clock import SystemClock
+from apsis.programs.internal import Internals
 from apsis.programs.kinds import Kinds
 from apsis.service.secrets import ConfiguredSecrets
 from apsis.store.output_files import OutputFiles
 from tests.support.jobs import EPOCH
 from tests.unit.agents.machine import Machine
+from tests.unit.programs.house import House
 
 INSTANCE = "instance"
 NO_SECRETS = ConfiguredSecrets({}, SystemClock())
@@ -53,7 +55,12 @@ def proc_id(run: Run) -> str:
 def kinds_of(machine: Machine, secrets: Secrets | None = None) -> Kinds:
     """Return the programs of a server that has just started on the machine."""
     agents: AgentServer = machine.agents
-    return Kinds(INSTANCE, agents, OutputFiles(machine.directory / "outputs"), machine.clock, secrets or NO_SECRETS)
+    outputs = OutputFiles(machine.directory / "outputs")
+    return Kinds(INSTANCE, agents, outputs, machine.clock, secrets or NO_SECRETS, internals_of(machine))
+
+
+def internals_of(machine: Machine) -> Internals:
+    return Internals(House(machine.clock), machine.directory, machine.clock)
 
 
 async def events_of(kinds: Kinds, run: Run) -> list[ProgramEvent]:

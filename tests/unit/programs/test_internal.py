@@ -3,8 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 from whenever import Instant
 
-from apsis.domain.errors import StoreError
 from apsis.domain.events import Failed, ProgramEvent, Started, Succeeded
 from apsis.domain.program import Archive, Program, Stats, Vacuum
 from apsis.domain.run import Output, Run
@@ -21,62 +19,12 @@ from apsis.lib.clock import VirtualClock
 from apsis.lib.instant import format_instant
 from apsis.programs.internal import Housekeeping, Internals
 from tests.support.jobs import EPOCH
-from tests.unit.programs.runs import a_run, at
+from tests.unit.agents.machine import Machine
+from tests.unit.agents.machine import play as play_on_a_machine
+from tests.unit.programs.house import House
+from tests.unit.programs.runs import a_run, at, kinds_of
 
 HOUR_S = 3600.0
-
-
-class House:
-    """Keeps the times at which runs ended, in memory."""
-
-    def __init__(self, clock: VirtualClock, ended: list[Instant]) -> None:
-        self.clock = clock
-        self.ended = ended
-        self.archived: dict[str, int] = {}
-        self.at_work = 0
-        self.most_at_work = 0
-        self.breaks_after: int | None = None
-
-    async def archive(
-        self,
-        before: Instant,
-        *,
-        path: str | None,
-        limit: int | None,
-        chunk_size: int,
-        chunk_sleep_s: float,
-        progress: Callable[[int], None],
-    ) -> int:
-        with self._at_work():
-            old = sorted(when for when in self.ended if when < before)[:limit]
-            moved = 0
-            while chunk := old[moved : moved + chunk_size]:
-                if moved == self.breaks_after:
-                    raise StoreError("the disk is full", help="Make room.")
-                self.ended = [when for when in self.ended if when not in chunk]
-                moved += len(chunk)
-                where = path or "archive.db"
-                self.archived[where] = self.archived.get(where, 0) + len(chunk)
-                progress(moved)
-                await self.clock.sleep(chunk_sleep_s)
-            return moved
-
-    async def vacuum(self) -> int:
-        with self._at_work():
-            await self.clock.sleep(1)
-            return 123_456
-
-    async def stats(self) -> Mapping[str, Any]:
-        return {"runs": {"success": len(self.ended)}, "database_bytes": 8192}
-
-    @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        self.at_work += 1
-        self.most_at_work = max(self.most_at_work, self.at_work)
-        try:
-            yield
-        finally:
-            self.at_work -= 1
 
 
 class Scene:
@@ -341,3 +289,19 @@ def test_statistics_go_nowhere_else(play, tmp_path: Path, path: str, words: str)
     assert list((outside / "folder").iterdir()) == []
     assert (tmp_path / "apsis.db").read_bytes() == b""
     assert (tmp_path / "file.json").read_bytes() == b""
+
+
+def test_the_server_does_them_and_has_no_output_of_them_until_they_have_ended() -> None:
+    async def story(machine: Machine) -> None:
+        kinds = kinds_of(machine)
+        run = a_run(Vacuum())
+        events = kinds.start(run)
+        assert await anext(events) == Started()
+        assert await kinds.output_length(run) == 0
+        assert await kinds.read_output(run, 0, 10) == b""
+        assert [piece async for piece in kinds.watch_output(run, 0)] == []
+        ended = await anext(events)
+        assert text(ended).endswith("gave 123,456 bytes back to the disk\n")
+        await events.aclose()
+
+    play_on_a_machine(story)

@@ -19,7 +19,17 @@ from apsis.programs import attached
 from apsis.programs.kinds import Kinds
 from apsis.store.output_files import OutputFiles
 from tests.unit.agents.machine import Machine, alive, play, until
-from tests.unit.programs.runs import INSTANCE, NO_SECRETS, a_run, events_of, kinds_of, proc_id, process, shell
+from tests.unit.programs.runs import (
+    INSTANCE,
+    NO_SECRETS,
+    a_run,
+    events_of,
+    internals_of,
+    kinds_of,
+    proc_id,
+    process,
+    shell,
+)
 
 
 def final(event: ProgramEvent) -> tuple[type[ProgramEvent], str]:
@@ -311,7 +321,8 @@ def test_without_an_agent_of_its_group_a_run_breaks_and_says_so(monkeypatch: pyt
 def test_output_that_cannot_be_kept_changes_no_verdict_and_stays_with_the_agent() -> None:
     async def story(machine: Machine) -> None:
         (machine.directory / "file").touch()
-        kinds = Kinds(INSTANCE, machine.agents, OutputFiles(machine.directory / "file"), SystemClock(), NO_SECRETS)
+        outputs, internals = OutputFiles(machine.directory / "file"), internals_of(machine)
+        kinds = Kinds(INSTANCE, machine.agents, outputs, SystemClock(), NO_SECRETS, internals)
         run = a_run(process("head", "-c", "70000", "/dev/zero"))
         _, ended = await events_of(kinds, run)
         assert isinstance(ended, Succeeded)

@@ -20,7 +20,7 @@ from apsis.store.output_files import OutputFiles
 from apsis.store.store import SqliteStore
 from tests.support.jobs import EPOCH
 from tests.unit.agents.machine import Machine, alive, machine, until
-from tests.unit.programs.runs import NO_SECRETS, a_run, shell
+from tests.unit.programs.runs import NO_SECRETS, a_run, internals_of, shell
 
 FOREVER = shell("echo before; exec sleep 1000")
 
@@ -34,7 +34,9 @@ class Floor:
 
     @property
     def kinds(self) -> Kinds:
-        return Kinds(self.store.instance_id, self.machine.agents, self.store.outputs, self.machine.clock, NO_SECRETS)
+        machine, store = self.machine, self.store
+        internals = internals_of(machine)
+        return Kinds(store.instance_id, machine.agents, store.outputs, machine.clock, NO_SECRETS, internals)
 
     def broom(self, outputs: OutputFiles | None = None) -> Sweep:
         outputs = outputs or self.store.outputs
