@@ -1,9 +1,9 @@
-"""Archive, vacuum and stats against a small store in memory."""
+"""Archive, vacuum and stats, against a small store in memory and the real one."""
 
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,16 @@ from apsis.domain.events import Failed, ProgramEvent, Started, Succeeded
 from apsis.domain.program import Archive, Program, Stats, Vacuum
 from apsis.domain.run import Output, Run
 from apsis.domain.state import State
-from apsis.lib.clock import VirtualClock
+from apsis.lib.clock import SystemClock, VirtualClock
 from apsis.lib.instant import format_instant
 from apsis.programs.internal import Housekeeping, Internals
+from apsis.store.store import SqliteStore
 from tests.support.jobs import EPOCH
-from tests.unit.agents.machine import Machine
+from tests.unit.agents.machine import Machine, until
 from tests.unit.agents.machine import play as play_on_a_machine
 from tests.unit.programs.house import House
 from tests.unit.programs.runs import a_run, at, kinds_of
+from tests.unit.store.past import fill, run_id, runs_in
 
 HOUR_S = 3600.0
 
@@ -305,3 +307,65 @@ def test_the_server_does_them_and_has_no_output_of_them_until_they_have_ended() 
         await events.aclose()
 
     play_on_a_machine(story)
+
+
+# -- with the real store -------------------------------------------------------------------------------------------
+
+
+async def events_of(internals: Internals, run: Run) -> list[ProgramEvent]:
+    return [event async for event in internals.start(run, program_of(run))]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    sqlite = SqliteStore(tmp_path)
+    yield sqlite
+    sqlite.close()
+
+
+def test_the_real_store_archives_and_stops_after_a_chunk(store: SqliteStore, tmp_path: Path) -> None:
+    async def main() -> None:
+        await fill(store, range(20))
+        internals = Internals(store, tmp_path, SystemClock())
+        run = starting(Archive(age_s=5 * HOUR_S, path="old/past.db", chunk_size=4, chunk_sleep_s=0.5))
+        watched = Watched(internals.start(run, program_of(run)))
+        await until(lambda: len(runs_in(tmp_path / "apsis.db")) < 20)
+        await internals.stop(run, program_of(run))
+        await watched.task
+        stopped = watched.events[-1]
+        assert isinstance(stopped, Failed)
+        assert stopped.meta is not None
+        moved = stopped.meta["moved"]
+        assert moved % 4 == 0
+        assert stopped.message == f"stopped; {moved} runs moved to old/past.db"
+        _, ended = await events_of(internals, run)
+        assert isinstance(ended, Succeeded)
+        assert ended.message == f"moved {19 - moved} runs to old/past.db"
+        _, ended = await events_of(internals, starting(Archive(age_s=0, path="apsis.db")))
+        assert isinstance(ended, Failed)
+        assert "an archive cannot be apsis.db" in ended.message
+
+    asyncio.run(main())
+    assert runs_in(tmp_path / "old/past.db") == [run_id(n) for n in range(19)]
+    assert runs_in(tmp_path / "apsis.db") == [run_id(19)]
+
+
+def test_the_real_store_vacuums_and_counts(store: SqliteStore, tmp_path: Path) -> None:
+    async def main() -> None:
+        await fill(store, range(324))
+        internals = Internals(store, tmp_path, SystemClock())
+        late = replace(starting(Archive(age_s=HOUR_S)), timestamps={State.STARTING: at(324 * HOUR_S)})
+        await events_of(internals, late)
+        _, ended = await events_of(internals, starting(Vacuum()))
+        assert isinstance(ended, Succeeded)
+        assert ended.meta is not None
+        assert ended.meta["freed_bytes"] > 0
+        _, ended = await events_of(internals, starting(Stats("stats.jsonl")))
+        assert isinstance(ended, Succeeded)
+        stats = json.loads(text(ended))
+        assert stats["runs"]["success"] == 1
+        assert stats["free_bytes"] == 0
+        line = json.loads((tmp_path / "stats.jsonl").read_text())
+        assert line["runs"] == stats["runs"]
+
+    asyncio.run(main())
