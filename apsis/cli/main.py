@@ -50,6 +50,10 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "rerun": Entry("operate", "rerun", "Run the same job with the same args again."),
         "mark": Entry("operate", "mark", "Give a finished run another final state."),
     },
+    "State directory": {
+        "db": Entry("db", "db", "Back up, restore, check and migrate a server's database."),
+        "archive": Entry("archive", "archive", "Move old runs of a stopped server to another database."),
+    },
     "Other": {
         "version": Entry("version", "version", "Show the version, the server's too if one is named."),
     },
@@ -70,8 +74,11 @@ class Commands(TyperGroup):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
+        found = getattr(import_module(f"apsis.cli.{entry.module}"), entry.function)
+        if isinstance(found, typer.Typer):  # a group of commands
+            return typer.main.get_command(found)
         one = typer.Typer(**PLAIN)
-        one.command(cmd_name)(getattr(import_module(f"apsis.cli.{entry.module}"), entry.function))
+        one.command(cmd_name)(found)
         return typer.main.get_command(one)
 
     def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:  # noqa: ARG002

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,13 @@ from urllib.parse import quote
 
 from whenever import Instant
 
-from apsis.domain.errors import BadRequest
+from apsis.domain.errors import BadRequest, StoreError
 from apsis.lib.clock import SystemClock
 from apsis.lib.instant import to_ms
-from apsis.store.database import FILE, Database
+from apsis.store.database import Database
 from apsis.store.inspect import explained, inspect
 from apsis.store.lock import nobody_copies
-from apsis.store.migrate import migrate
+from apsis.store.migrate import FILE, migrate, pending
 from apsis.store.output_files import OutputFiles
 from apsis.store.queries import SQL
 
@@ -39,6 +39,9 @@ LARGEST_CHUNK: Final = 100
 
 WRITER_HELD_S: Final = 0.004
 """After this long the writer's transaction ends with the run that it is at, so that the engine's next one may begin."""
+
+BEGINNING: Final = (-(1 << 62), 0)
+"""Where no run has been looked at yet."""
 
 TABLES: Final = ("run", "run_log", "run_bound", "run_meta", "run_output")
 """What a run is made of, each with its id; args follow from `run`."""
@@ -74,6 +77,20 @@ def archive_path(state_dir: Path, path: str | None) -> Path:
     return wanted
 
 
+def archivable(state_dir: Path, before: Instant) -> int:
+    """Return how many runs an archive would move now; the database is only read, also beside a server."""
+    if pending(state_dir):
+        raise StoreError(
+            f"the database in {state_dir} is of an older version", help="`apsis db migrate` brings it to this one."
+        )
+    path = state_dir / FILE
+    with explained(path, "read"), closing(sqlite3.connect("file::memory:", uri=True)) as connection:
+        connection.execute("attach ? as live", (_read_only(path),))
+        bounds = {"time": BEGINNING[0], "seq": BEGINNING[1], "before": to_ms(before), "limit": -1}
+        (count,) = connection.execute(f"select count(*) from ({SQL['archivable']})", bounds).fetchone()  # noqa: S608
+    return int(count)
+
+
 class Archive:
     """One archive, opened. Its methods are for one thread; large outputs lie in `NAME.db.outputs` beside it."""
 
@@ -92,7 +109,7 @@ class Archive:
                 for pragma in ("auto_vacuum = incremental", "journal_mode = wal", "synchronous = full"):
                     self._connection.execute(f"pragma {pragma}")
                 migrate(self._connection, path)
-                self._connection.execute("attach ? as live", (f"file:{quote(str(database))}?mode=ro",))
+                self._connection.execute("attach ? as live", (_read_only(database),))
             except BaseException:
                 self._connection.close()
                 raise
@@ -156,7 +173,7 @@ async def archive(
     progress: Callable[[int], None],
 ) -> int:
     """Move runs that ended before an instant; return how many. What `progress` raises ends it after the chunk."""
-    moved, behind = 0, (-(1 << 62), 0)
+    moved, behind = 0, BEGINNING
     most = max(1, min(chunk_size, LARGEST_CHUNK))
     await _delete_files(database, outputs)
     async with _opened(partial(Archive, database.path, outputs, path)) as (opened, work):
@@ -218,6 +235,10 @@ async def _delete_files(database: Database, outputs: OutputFiles) -> None:
     if not files or not await asyncio.to_thread(_unlink, database.path.parent, outputs, files):
         return
     await database.write(lambda connection: connection.executemany(SQL["forget_archived_file"], files))
+
+
+def _read_only(path: Path) -> str:
+    return f"file:{quote(str(path))}?mode=ro"
 
 
 def _unlink(state_dir: Path, outputs: OutputFiles, files: Sequence[tuple[str, int]]) -> bool:

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -13,8 +14,11 @@ from apsis.store.inspect import explained
 PAGES: Final = 256
 """Pages copied at a time, a megabyte: often enough for a word about how far it is."""
 
-Progress = Callable[[int, int], None]
-"""Told how much is done, and of how much."""
+STEPS: Final = 1_000_000
+"""Steps of SQLite's machine between two words about a check: some 10 ms."""
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is, and of how much; 0: that is not known."""
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
@@ -42,6 +46,7 @@ def copy_database(source: Path, target: Path, progress: Progress | None = None) 
             try:
                 copy.execute("pragma synchronous = full")
                 reading.backup(copy, pages=PAGES, progress=_told(progress))
+                copy.execute("pragma journal_mode = delete")  # one file, readable from a read-only place too
                 new.chmod(0o600)
             finally:
                 copy.close()
@@ -52,20 +57,18 @@ def copy_database(source: Path, target: Path, progress: Progress | None = None) 
     sync_directory(target.parent)
 
 
-def check_integrity(path: Path) -> list[str]:
+def check_integrity(path: Path, progress: Progress | None = None) -> list[str]:
     """Return what SQLite finds wrong with a database; an empty list: it is sound."""
-    connection = open_read_only(path)
-    try:
-        with explained(path, "check"):
-            found = [str(row[0]) for row in connection.execute("pragma integrity_check(20)")]
-    finally:
-        connection.close()
+    with explained(path, "check"), closing(open_read_only(path)) as connection:
+        if progress is not None:
+            connection.set_progress_handler(lambda: progress(f"checking {path.name}", 0, 0), STEPS)
+        found = [str(row[0]) for row in connection.execute("pragma integrity_check(20)")]
     return [] if found == ["ok"] else found
 
 
-def require_sound(path: Path) -> None:
+def require_sound(path: Path, progress: Progress | None = None) -> None:
     """Raise StoreError if a copy is not what it should be."""
-    if found := check_integrity(path):
+    if found := check_integrity(path, progress):
         raise StoreError(f"{path} is damaged: {found[0]}", help="Look at the disks, of the source and of the copy.")
 
 
@@ -87,7 +90,7 @@ def sync_directory(path: Path) -> None:
 def _told(progress: Progress | None) -> Callable[[int, int, int], None] | None:
     if progress is None:
         return None
-    return lambda _status, remaining, total: progress(total - remaining, total)
+    return lambda _status, remaining, total: progress("copying the database", total - remaining, total)
 
 
 def _remove(path: Path) -> None:

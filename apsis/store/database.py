@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from apsis.store.inspect import explained, inspect
 from apsis.store.lock import lock_state
-from apsis.store.migrate import migrate
+from apsis.store.migrate import FILE, migrate
 
 T = TypeVar("T")
 
@@ -22,8 +22,6 @@ READERS: Final = 4
 
 BUSY_S: Final = 5.0
 """How long SQLite itself waits for a lock that some foreign program holds."""
-
-FILE: Final = "apsis.db"
 
 
 class Database:

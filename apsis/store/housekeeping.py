@@ -3,19 +3,17 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from whenever import Instant
 
 from apsis.store.archive import archive, archive_path
+from apsis.store.backup import HELD
 from apsis.store.database import Database
 from apsis.store.output_files import OutputFiles
 from apsis.store.queries import SQL
 from apsis.store.stats import stats
 from apsis.store.vacuum import vacuum
-
-HELD: Final = "held"
-"""The fact that says why the next start must wait for a person: `restored`."""
 
 
 class Housekeeping:

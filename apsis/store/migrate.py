@@ -1,16 +1,23 @@
 """Bringing a database to this program's schema: forward only, each step whole, and never without a backup."""
 
 import logging
+import os
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from apsis.domain.errors import StoreError
-from apsis.store.copying import Progress, copy_database
+from apsis.domain.errors import NotFound, StoreError
+from apsis.store.copying import Progress, copy_database, open_read_only
+from apsis.store.inspect import explained, inspect
+from apsis.store.lock import lock_state
 
 log = logging.getLogger(__name__)
+
+FILE: Final = "apsis.db"
+"""The database in a state directory."""
 
 INCREMENTAL: Final = 2
 """SQLite's number of the mode in which pages can be given back a few at a time; see docs/operating.md."""
@@ -60,6 +67,33 @@ def migrate(connection: sqlite3.Connection, path: Path, progress: Progress | Non
         connection.executescript(f"begin;\n{step.sql}\npragma user_version = {step.version};\ncommit;")
     _make_shrinkable(connection, path)
     return backup
+
+
+def upgrade(state_dir: Path, progress: Progress | None = None) -> tuple[list[Migration], Path | None]:
+    """Take the steps that a stopped server's database lacks; return them, and the path of the copy before them.
+
+    Raises InUse if a server runs, NotFound if there is no database, StoreError as `migrate` does.
+    """
+    path = state_dir / FILE
+    missing = pending(state_dir)
+    lock = lock_state(state_dir)
+    try:
+        with explained(path, "migrate"), closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            inspect(path)
+            for pragma in ("journal_mode = wal", "synchronous = full"):
+                connection.execute(f"pragma {pragma}")
+            return missing, migrate(connection, path, progress)
+    finally:
+        os.close(lock)
+
+
+def pending(state_dir: Path) -> list[Migration]:
+    """Return the steps that a database lacks; it is only read."""
+    path = state_dir / FILE
+    if not path.exists():
+        raise NotFound("database", str(path))
+    with explained(path, "read"), closing(open_read_only(path)) as connection:
+        return migrations()[schema_version(connection, path) :]
 
 
 def _make_shrinkable(connection: sqlite3.Connection, path: Path) -> None:

@@ -5,7 +5,8 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -88,6 +89,17 @@ class OutputFiles:
         except OSError as error:
             raise StoreError(f"the output of run {run_id} cannot be copied: {target}: {error.strerror}") from error
         return True
+
+    def length_now(self, run_id: str, attempt: int) -> int | None:
+        """Return how many bytes there are, None if it is not there; for threads."""
+        path = self._path(run_id, attempt)
+        return path.stat().st_size if path.exists() else None
+
+    def listed(self) -> Iterator[tuple[str, int]]:
+        """Yield the name of each file and when it was last written, in milliseconds since 1970; for threads."""
+        for path in self._directory.glob("*/*"):
+            with suppress(FileNotFoundError):
+                yield path.name, path.stat().st_mtime_ns // 1_000_000
 
     def delete_now(self, run_id: str, attempt: int) -> None:
         """Delete an output, if it is there; for threads."""

@@ -18,3 +18,6 @@ select count(*) as set_aside from (select 1 from delivery where next_at is null 
 
 -- name: count_missed
 select count(*) as spans from (select 1 from missed limit ?)
+
+-- name: large_outputs
+select run_id, attempt, length from run_output indexed by run_output_file where data is null order by run_id, attempt

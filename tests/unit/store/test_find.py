@@ -14,7 +14,7 @@ from apsis.domain.query import RunFilter
 from apsis.domain.run import LogEntry, Run
 from apsis.domain.state import State
 from apsis.engine.ports import SaveRun
-from apsis.store import find
+from apsis.store import check, find
 from apsis.store.queries import SQL
 from apsis.store.store import SqliteStore
 from tests.support.jobs import EPOCH
@@ -155,8 +155,8 @@ def test_no_other_reading_scans_what_grows(store, tmp_path, statistics):
     connection.close()
 
 
-SHORT = {"run_counts", "file_outputs"}
-"""Nine rows, and the index of large outputs only."""
+SHORT = {"run_counts", "file_outputs", "large_outputs", "known_files", *check.ROWS}
+"""Nine rows, the index of large outputs only, and what `apsis db check` is for."""
 
 
 def analyze(path) -> None:
