@@ -25,6 +25,9 @@ def serve(
         list[str], typer.Option(metavar="NAME", help="A name by which browsers may address the server.")
     ] = [],  # noqa: B006
     insecure: Annotated[bool, typer.Option(help="Allow an address that others can reach.")] = False,
+    archive_after: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Move runs to archive.db that ended so long ago, such as 90d.")
+    ] = None,
     config: Annotated[Path | None, typer.Option("-c", "--config", help="A YAML file with these options.")] = None,
 ) -> None:
     """Follow job repositories, run their jobs, and answer API and dashboard.
@@ -47,6 +50,7 @@ def serve(
             bind=bind,
             allow_hosts=allow_host,
             insecure=insecure,
+            archive_after=archive_after,
         )
         code = run(settings, lambda address: typer.echo(f"Apsis serves {address}"))
     except ApsisError as error:

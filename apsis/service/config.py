@@ -11,8 +11,10 @@ from apsis.actions.mailing import Mailing, Tls
 from apsis.domain.errors import BadRequest
 from apsis.domain.secret import Secret
 from apsis.lib.duration import parse_duration
+from apsis.service.archiving import ArchiveKeys, ArchivePolicy, archive_policy
 from apsis.service.secrets import FromCommand, FromEnv, FromFile, Source
 from apsis.spec.yaml import YamlError, decode, parse
+from apsis.store.archive import archive_path
 
 DEFAULT_BIND: Final = "127.0.0.1:5050"
 DEFAULT_POLL_S: Final = 5.0
@@ -77,6 +79,7 @@ class ConfigFile(BaseModel, extra="forbid"):
     url: str | None = Field(default=None, pattern=r"^https?://[^/?#]+(/[^?#]*)?$")
     secrets: dict[str, SecretKeys] = {}
     email: EmailKeys | None = None
+    archive: ArchiveKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class Config:
     url: str | None = None
     secrets: Mapping[str, Source] = field(default_factory=dict)
     email: Mailing | None = None
+    archive: ArchivePolicy | None = None
 
 
 def read_config_file(path: Path) -> ConfigFile:
@@ -127,6 +131,7 @@ def make_config(
     bind: str | None,
     allow_hosts: list[str],
     insecure: bool,
+    archive_after: str | None = None,
 ) -> Config:
     """Lay the options over the file; raise BadRequest for what cannot be."""
     state_dir = state or (Path(file.state) if file.state else None)
@@ -138,6 +143,9 @@ def make_config(
             f"{host} can be reached by others, and this Apsis has no users and passwords yet",
             help="Bind to 127.0.0.1, or say --insecure if only trusted people reach the address.",
         )
+    archive = archive_policy(file.archive, archive_after)
+    if archive is not None:
+        archive_path(state_dir, archive.path)
     hosts = {*allow_hosts, *file.allow_hosts, *([] if host in ("0.0.0.0", "::") else [host])}  # noqa: S104 - compared
     return Config(
         state=state_dir.absolute(),
@@ -150,6 +158,7 @@ def make_config(
         url=file.url.rstrip("/") if file.url else None,
         secrets={name: keys.source() for name, keys in file.secrets.items()},
         email=file.email.mailing() if file.email else None,
+        archive=archive,
     )
 
 

@@ -38,6 +38,7 @@ from apsis.repo.check import check
 from apsis.repo.followers import Followers
 from apsis.repo.source import open_source, parse_repo
 from apsis.repo.sync import Follower
+from apsis.service.archiving import Archiving
 from apsis.service.config import Config
 from apsis.service.secrets import ConfiguredSecrets
 from apsis.spec.load import Loader
@@ -143,6 +144,8 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
         tasks.start(engine.run(), "engine").add_done_callback(engine_ended)
         tasks.start(sweep.run(), "sweep")
         tasks.start(outbox.run(engine.delivered), "outbox")
+        if config.archive is not None:
+            tasks.start(Archiving(store, config.archive, clock).run(), "archive")
         stack.push_async_callback(tasks.close)
         followers.start()
         stack.push_async_callback(followers.close)

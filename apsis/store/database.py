@@ -28,7 +28,7 @@ class Database:
     """One server's database. All methods that touch the file are for threads, not for the event loop."""
 
     def __init__(self, state_dir: Path) -> None:
-        self.path = state_dir / FILE
+        self.path = state_dir.absolute() / FILE
         self._lock_fd = lock_state(state_dir)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")

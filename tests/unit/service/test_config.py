@@ -85,3 +85,18 @@ def test_a_broken_configuration_file_names_the_place(tmp_path: Path, text: str, 
     path.write_text(text)
     with pytest.raises(BadRequest, match=f"{path}{place}"):
         read_config_file(path)
+
+
+def test_an_archive_policy_is_read_from_the_file_and_the_option_wins(tmp_path: Path) -> None:
+    assert config_of().archive is None
+    file = tmp_path / "apsis.yaml"
+    file.write_text("state: /s\narchive: {after: 90d, path: old/runs.db, every: 30m}\n")
+    archive = config_of(read_config_file(file)).archive
+    assert archive is not None
+    assert (archive.after_s, archive.path, archive.every_s) == (90 * 86_400, "old/runs.db", 1800)
+    wins = config_of(read_config_file(file), archive_after="1d").archive
+    assert wins is not None
+    assert wins.after_s == 86_400
+    file.write_text("state: /s\narchive: {after: 90d, path: ../runs.db}\n")
+    with pytest.raises(BadRequest, match="an archive cannot be"):
+        config_of(read_config_file(file))
