@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from apsis.store.store import SqliteStore
 from tests.cli.conftest import Done, run_apsis
 from tests.unit.store.past import fill, query, run_id, runs_in
 from tests.unit.store.test_migrate import first_version
+
+
+DOC = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
 @pytest.fixture
@@ -54,6 +58,16 @@ def test_backup_and_restore_while_a_server_has_the_database(state, tmp_path):
     assert "restored 8 runs and 2 output files" in done.out
     assert "the old database is" in done.out
     assert query(state / "apsis.db", "select value from fact where name = 'held'") == [("restored",)]
+
+
+@pytest.mark.parametrize("command", ["backup", "restore", "check", "migrate"])
+def test_every_command_of_the_group_explains_itself_and_is_documented(command):
+    section = DOC.read_text().partition("\n## apsis db\n")[2].partition("\n## ")[0]
+    said = apsis("db", command, "--help")
+    assert said.code == 0
+    assert f"`apsis db {command}" in section
+    options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", said.out, re.MULTILINE)) - {"--help", "--format"}
+    assert options <= set(re.findall(r"--[a-z-]+", section))
 
 
 def test_check_says_what_is_wrong_and_exits_with_1(state):
