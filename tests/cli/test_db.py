@@ -13,7 +13,6 @@ from tests.cli.conftest import Done, run_apsis
 from tests.unit.store.past import fill, query, run_id, runs_in
 from tests.unit.store.test_migrate import first_version
 
-
 DOC = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
