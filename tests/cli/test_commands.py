@@ -148,7 +148,7 @@ def test_a_run_is_shown_by_the_beginning_of_its_id(apsis):
 
 def test_a_run_that_is_not_there_is_not_found(apsis):
     for command in ("show", "log", "output", "stop"):
-        for run_id in ("rzz", "rzzzzzzzzzzzzzzzz"):
+        for run_id in ("r11", "rzzzzzzzzzzzzzzzz"):
             said = apsis(command, run_id)
             assert (said.code, said.out) == (4, ""), command
             assert f"no run '{run_id}'" in said.err
