@@ -97,6 +97,8 @@ class Follower:
         lost = sorted({finding.path for finding in loaded.findings if finding.severity == "error"})
         if lost:
             log.error("jobs_lost: %d files of the applied revision no longer load: %s", len(lost), ", ".join(lost[:20]))
+            # It may be the stored text that is damaged, so that the next revision is read from its source, whole.
+            self._loader = Loader(self.repo)
         return _with_files(loaded)
 
     async def run(self) -> None:
