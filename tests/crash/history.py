@@ -28,7 +28,7 @@ class History:
                 row["run_id"]: bytes(row["data"]) for row in database.execute("select run_id, data from run_output")
             }
 
-    def check(self, marks: Marks, of_commit: Mapping[str, Timetable]) -> None:
+    def check(self, marks: Marks, of_commit: Mapping[str, Timetable], *, outputs: bool = True) -> None:
         """Everything due ran, once, to a good end; nothing else did; and each output is the run's own."""
         assert self.sound == "ok"
         ids = {row["run_id"] for row in self.runs}
@@ -38,7 +38,8 @@ class History:
         assert marked.keys() - ids == set(), "ran, but is no run of the database"
         assert ids - marked.keys() == set(), "succeeded, but never ran"
         assert self._due(of_commit) == self._scheduled()
-        assert {run_id: f"{run_id}\n".encode() for run_id in ids} == self.outputs
+        if outputs:
+            assert {run_id: f"{run_id}\n".encode() for run_id in ids} == self.outputs
 
     def _scheduled(self) -> list[Due]:
         return sorted((row["job_id"], row["schedule_time"]) for row in self.runs if not row["adhoc"])

@@ -1,8 +1,12 @@
-"""Waiting for a server from the outside: a commit applied, everything at rest."""
+"""Looking at a server from the outside: a commit applied, everything at rest, healthy or not, or refusing to start."""
 
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.support.server import ServerProcess, eventually
+import httpx
+
+from tests.support.server import ServerProcess, eventually, git_environment
 
 UNFINISHED = ("scheduled", "waiting", "starting", "running", "stopping")
 
@@ -33,3 +37,17 @@ def agent_pid(server: ServerProcess) -> int:
     path = server.state / "agent/agent.pid"
     eventually(path.exists, "the agent has come")
     return int(path.read_text())
+
+
+def health(server: ServerProcess) -> httpx.Response:
+    """Ask whether the server is well."""
+    return httpx.get(f"{server.url}/healthz", timeout=30)
+
+
+def refusal(state: Path) -> tuple[int, str]:
+    """Start a server that cannot; return its exit code and words."""
+    argv = [sys.executable, "-m", "apsis", "serve", "--state", str(state), "--bind", "127.0.0.1:0"]
+    done = subprocess.run(argv, capture_output=True, text=True, env=git_environment(), timeout=30, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    return done.returncode, done.stderr

@@ -4,19 +4,16 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.crash.history import History
 from tests.crash.jobs import ASKED, NEVER, Marks, Timetables
-from tests.crash.resting import apply, come_to_rest
-from tests.support.server import JobRepo, ServerProcess, eventually, git_environment
+from tests.crash.resting import apply, come_to_rest, health, refusal
+from tests.support.server import JobRepo, ServerProcess, eventually
 
 
 @pytest.fixture
@@ -35,19 +32,6 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "server.log"
 
 
-def refusal(state: Path) -> tuple[int, str]:
-    """Start a server that cannot; return its exit code and words."""
-    argv = [sys.executable, "-m", "apsis", "serve", "--state", str(state), "--bind", "127.0.0.1:0"]
-    done = subprocess.run(argv, capture_output=True, text=True, env=git_environment(), timeout=30, check=False)
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    return done.returncode, done.stderr
-
-
-def health(server: ServerProcess) -> httpx.Response:
-    return httpx.get(f"{server.url}/healthz", timeout=30)
-
-
 def ran(server: ServerProcess, marks: Marks, times: int) -> None:
     """Wait until a number of programs more have run."""
     wanted = len(marks.read()) + times
@@ -55,9 +39,11 @@ def ran(server: ServerProcess, marks: Marks, times: int) -> None:
 
 
 def edit(state: Path, statement: str) -> None:
-    """Edit a stopped server's database by hand."""
+    """Edit a stopped server's database by hand; `:a` to `:d` stand for the last of the coming runs."""
     with closing(sqlite3.connect(state / "apsis.db", isolation_level=None)) as database:
-        assert database.execute(statement).rowcount > 0
+        coming = database.execute("select run_id from run where state = 'scheduled' order by schedule_time desc")
+        last = {name: run_id for name, (run_id,) in zip("abcd", coming.fetchmany(4), strict=True)}
+        assert database.execute(statement, last).rowcount > 0
 
 
 def test_a_second_server_is_refused_and_told_who_has_the_directory(server: ServerProcess) -> None:
@@ -155,14 +141,12 @@ def test_the_database_of_another_program_is_refused_untouched(tmp_path: Path) ->
     assert file.read_bytes() == before
 
 
-LAST = "(select run_id from run where state = 'scheduled' order by schedule_time desc limit 1 offset {})"
-
 EDITS = {
     "rows": [
-        (f"update run set args = '{{broken' where run_id = {LAST.format(0)}", "row_failed: run r"),
-        (f"update run set schedule_time = 1 << 60 where run_id = {LAST.format(1)}", "row_failed: run r"),
-        (f"update run_log set state = 'dancing' where run_id = {LAST.format(2)}", "row_failed: log of run r"),
-        (f"update run_log set time = 1 << 60 where run_id = {LAST.format(3)}", "row_failed: log of run r"),
+        ("update run set args = '{broken' where run_id = :a", "row_failed: run r"),
+        ("update run set schedule_time = 1 << 60 where run_id = :b", "row_failed: run r"),
+        ("update run_log set state = 'dancing' where run_id = :c", "row_failed: log of run r"),
+        ("update run_log set time = 1 << 60 where run_id = :d", "row_failed: log of run r"),
         ("update run set labels = 'x' where state = 'success'", "row_failed: run r"),
         ("update planned set until = 1 << 60", "row_failed: plan of job steady"),
         ("update fact set value = 'yesterday' where name = 'handled'", "row_failed: fact 'handled'"),
