@@ -43,8 +43,8 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 
 
 _REMEDY: Final = {
-    "FULL": "Make room on its disk; Apsis goes on by itself.",
-    "IOERR": "Look at the disk; Apsis goes on by itself when it works again.",
+    "FULL": "Make room on its disk.",
+    "IOERR": "Look at the disk.",
     "BUSY": "Another program holds the database; end it.",
     "READONLY": "Make the file and its directory writable for this user.",
     "CANTOPEN": "Make the file and its directory readable and writable for this user.",
