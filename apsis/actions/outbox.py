@@ -112,8 +112,9 @@ class Outbox:
                     retry_at = not_before = max(retry_at, not_before) if retry_at is not None else not_before
                     retry_at = retry_at if delivery.tries + 1 < problem.tries else None
                 await report(delivery, problem.words if problem is not None else None, retry_at)
-        except ApsisError as error:
-            log.error("not_reported: what became of a message is not noted, so it is sent again: %s", error.message)
+        except Exception as error:  # noqa: BLE001 - the seam of one run's actions
+            # Not noted, so it is sent again; but not at once, and not to a crowd.
+            failure("action", f"report of a message to {destination}", error)
             await self._clock.sleep(AGAIN_S)
         finally:
             self._under_way.discard(destination)

@@ -142,8 +142,7 @@ def _run_loaded(book: Book, turn: Turn, _envelope: Envelope, loaded: RunLoaded) 
 def _of_loaded(book: Book, turn: Turn, found: Run | None, asked: Envelope, loaded: RunLoaded) -> Result:
     message = asked.message
     if isinstance(message, DeliveryReported):
-        if loaded.error is not None:
-            raise loaded.error
+        # A run that cannot be read gets no note; but its message is settled, or it would be sent for ever.
         acting.reported(book, turn, found, message)
         return None
     if found is None:

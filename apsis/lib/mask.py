@@ -1,8 +1,11 @@
 """Blotting out: values that must not be seen are replaced in bytes, length for length, also across chunks."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final, Protocol
 
+AT_ONCE: Final = 256 << 10
+"""Bytes that are masked on the event loop; more of them, and many values, take milliseconds."""
 SHORTEST: Final = 4
 """Bytes below which a value is not blotted out: "on" or "42" would make holes in every output and say so."""
 KEPT: Final = 20
@@ -80,8 +83,13 @@ async def masked(chunks: AsyncIterator[bytes], mask: Mask) -> AsyncGenerator[byt
         raw += chunk
         sure = max(given, len(raw) - margin)
         if sure > given:
-            yield mask.mask(raw)[given:sure]
+            yield (await shown(raw, mask))[given:sure]
         cut = max(0, sure - margin)
         raw, given = raw[cut:], sure - cut
     if len(raw) > given:
-        yield mask.mask(raw)[given:]
+        yield (await shown(raw, mask))[given:]
+
+
+async def shown(data: bytes, mask: Mask) -> bytes:
+    """Return `data` masked, without stopping the event loop for long."""
+    return mask.mask(data) if len(data) <= AT_ONCE else await asyncio.to_thread(mask.mask, data)

@@ -176,7 +176,11 @@ class Sweep:
 
     async def _know_secrets(self, run_id: str) -> None:
         """Make sure that what the run was given is masked; raise ApsisError if that cannot be."""
-        run = await self._ledger.load_run(run_id)
+        try:
+            run = await self._ledger.load_run(run_id)
+        except (ValueError, LookupError) as error:
+            # Nobody knows what it was given, so nobody can mask it.
+            raise StoreError(f"run {run_id} cannot be read: {error}") from error
         program = run.bound.program if run is not None and run.bound is not None else None
         if isinstance(program, Process | Shell):
             await know_secrets(program.env, self._secrets)

@@ -1,15 +1,12 @@
 """A program's variables with the values of its secrets, and its output read without them."""
 
-import asyncio
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
 from apsis.domain.program import Env
 from apsis.domain.secret import Secret
 from apsis.engine.ports import Secrets
-
-AT_ONCE: Final = 256 << 10
-"""Bytes that are masked on the event loop; more of them, and many secrets, take milliseconds."""
+from apsis.lib.mask import shown
 
 
 class Reader(Protocol):
@@ -61,6 +58,4 @@ async def masked_read(reader: Reader, secrets: Secrets, start: int, stop: int, l
     raw = await reader.read(begin, end if length is None else min(end, length))
     complete = length is not None and begin + len(raw) >= length
     sure = len(raw) if complete else len(raw) - secrets.unsure(raw)
-    mask = secrets.mask
-    shown = mask(raw) if len(raw) <= AT_ONCE else await asyncio.to_thread(mask, raw)
-    return shown[start - begin : min(stop - begin, sure)]
+    return (await shown(raw, secrets))[start - begin : min(stop - begin, sure)]

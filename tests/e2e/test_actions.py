@@ -1,10 +1,13 @@
 """Messages and secrets through a whole server: what arrives, what outlives a kill, and where a value is nowhere."""
 
+import base64
 import hashlib
 import hmac
 import json
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from tests.support.receivers import Receiver, mail_server, receiving
 from tests.support.server import JobRepo, ServerProcess, eventually, serving
@@ -64,6 +67,17 @@ def answers(server: ServerProcess, run_id: str) -> bytes:
     return b"".join(server.raw(path) for path in paths)
 
 
+def live(server: ServerProcess, run_id: str) -> bytes:
+    """Return what the stream of a run says up to its first output, with that output decoded."""
+    said = b""
+    with httpx.stream("GET", f"{server.url}/api/v1/runs/{run_id}/events?init=1", timeout=30) as stream:
+        for line in stream.iter_lines():
+            said += line.encode()
+            if line.startswith("data:") and (output := json.loads(line[5:]).get("data")):
+                return said + base64.b64decode(output)
+    raise AssertionError(said)
+
+
 def test_a_secret_is_used_and_is_nowhere(tmp_path: Path, repo: JobRepo) -> None:
     gate = tmp_path / "gate"
     repo.push({"hooked.yaml": HOOKED.format(gate=gate)}, "A job with secrets")
@@ -81,9 +95,10 @@ def test_a_secret_is_used_and_is_nowhere(tmp_path: Path, repo: JobRepo) -> None:
             eventually(lambda: server.output(run_id) == shown, "the first line")
             # The program's own file is where its output comes from, and only there.
             for value in (VALUE, KEY):
-                places = {Path(place).parts[:3] for place in files_with(value, root)}
-                assert places <= {("state", "agent", "procs")}
-            assert VALUE.encode() not in answers(server, run_id)
+                assert all(place.endswith(".output") for place in files_with(value, root))
+            streamed = live(server, run_id)
+            assert streamed.endswith(shown)
+            assert VALUE.encode() not in answers(server, run_id) + streamed
             # A killed server's output is masked by the next.
             server.kill()
             server.start()

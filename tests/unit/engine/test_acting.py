@@ -1,8 +1,10 @@
 """Actions: runs of other jobs in the same turn, messages in the outbox, and what became of them on the run's log."""
 
 from apsis.domain.action import Email, If, ScheduleJob, Webhook
+from apsis.domain.errors import StoreError
 from apsis.domain.events import Failed
 from apsis.domain.policy import Retry
+from apsis.domain.run import Run
 from apsis.domain.state import State
 from apsis.lib.clock import settle
 from tests.support.jobs import job, job_set
@@ -72,6 +74,22 @@ def test_tries_are_told_on_the_log_of_a_finished_run() -> None:
         assert not world.messages()
         assert world.log(run)[-2:] == ["webhook not delivered yet: 503; trying again", "webhook delivered"]
         assert (world.state(run), world.store.runs[run.run_id].message) == (State.SUCCESS, "done")
+
+    play(story)
+
+
+def test_a_message_of_a_run_that_cannot_be_read_is_settled_and_not_sent_for_ever() -> None:
+    async def story(world: World) -> None:
+        await begin(world, job("a", actions=(Webhook("http://x", if_=If(states=(State.SUCCESS,))),)))
+        await world.run("a")
+        (delivery,) = world.messages()
+
+        async def torn(run_id: str) -> Run | None:
+            raise StoreError(f"run {run_id} is unreadable")
+
+        world.store.load_run = torn  # type: ignore[method-assign]
+        await world.engine.delivered(delivery, None, None)
+        assert not world.messages()
 
     play(story)
 

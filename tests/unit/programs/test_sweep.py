@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from apsis.domain.program import Shell
+from apsis.domain.program import Env, Shell
 from apsis.domain.run import LogEntry, Output, Run
+from apsis.domain.secret import Secret
 from apsis.domain.state import State
-from apsis.engine.ports import SaveRun
+from apsis.engine.ports import SaveRun, Secrets
 from apsis.lib.tasks import Tasks
 from apsis.programs.kinds import Kinds
 from apsis.programs.sweep import Sweep
+from apsis.service.secrets import ConfiguredSecrets, FromFile
 from apsis.store.output_files import OutputFiles
 from apsis.store.store import SqliteStore
 from tests.support.jobs import EPOCH
@@ -38,16 +40,16 @@ class Floor:
         internals = internals_of(machine)
         return Kinds(store.instance_id, machine.agents, store.outputs, machine.clock, NO_SECRETS, internals)
 
-    def broom(self, outputs: OutputFiles | None = None) -> Sweep:
+    def broom(self, outputs: OutputFiles | None = None, secrets: Secrets = NO_SECRETS) -> Sweep:
         outputs = outputs or self.store.outputs
-        return Sweep(self.store.instance_id, self.machine.agents, self.store, outputs, self.machine.clock, NO_SECRETS)
+        return Sweep(self.store.instance_id, self.machine.agents, self.store, outputs, self.machine.clock, secrets)
 
     def proc_id(self, run: Run) -> str:
         return f"{self.store.instance_id}-{run.run_id}-{run.attempt}"
 
     async def save(self, run: Run, output: Output | None = None) -> None:
-        entry = LogEntry(1, EPOCH, run.state, "words")
-        await self.store.commit([SaveRun(replace(run, log_length=1), (entry,), new=True, output=output)])
+        entries = (LogEntry(1, EPOCH, State.WAITING, "due"), LogEntry(2, EPOCH, run.state, "words"))
+        await self.store.commit([SaveRun(replace(run, log_length=2), entries, new=True, output=output)])
 
     async def leave(self, run: Run) -> int:
         """Start a run's program as a server does that is killed before it hears more; return its pid."""
@@ -113,6 +115,24 @@ def test_large_output_is_saved_to_a_file(play):
         await floor.sweep()
         assert not floor.there(run)
         assert await floor.output(run) == bytes(70000)
+
+    play(story)
+
+
+def test_output_is_saved_without_the_secrets_that_another_server_gave_out(play, tmp_path):
+    async def story(floor: Floor) -> None:
+        (tmp_path / "db").write_text("hunter2")
+        program = replace(shell("echo pw=hunter2"), env=Env(set={"DB": Secret("db")}))
+        run = a_run(program, state=State.SUCCESS)
+        await floor.save(run)
+        await floor.leave_ended(run)
+        await floor.sweep()
+        # Who cannot know what to mask leaves it where it is.
+        assert floor.there(run)
+        secrets = ConfiguredSecrets({"db": FromFile(tmp_path / "db")}, floor.machine.clock)
+        await floor.broom(secrets=secrets).sweep(await floor.machine.agent())
+        assert not floor.there(run)
+        assert await floor.output(run) == b"pw=*******\n"
 
     play(story)
 

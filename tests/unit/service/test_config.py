@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from apsis.actions.mailing import Mailing
 from apsis.domain.errors import BadRequest
-from apsis.service.config import Config, ConfigFile, make_config, read_config_file
+from apsis.domain.secret import Secret
+from apsis.service.config import Config, ConfigFile, EmailKeys, make_config, read_config_file
+from apsis.service.secrets import FromCommand, FromEnv, FromFile
 
 NOTHING: dict[str, Any] = {
     "repos": [],
@@ -100,3 +103,53 @@ def test_an_archive_policy_is_read_from_the_file_and_the_option_wins(tmp_path: P
     file.write_text("state: /s\narchive: {after: 90d, path: ../runs.db}\n")
     with pytest.raises(BadRequest, match="an archive cannot be"):
         config_of(read_config_file(file))
+
+
+def test_secrets_mail_and_the_servers_own_address(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("""\
+state: /s
+url: https://apsis.example.com/x/
+secrets:
+  db: {file: /run/db}
+  hook: {env: HOOK}
+  key: {command: [vault, get]}
+email: {host: smtp.example.com, from: Apsis <a@example.com>, user: apsis, password: {secret: smtp}}
+""")
+    config = config_of(read_config_file(path))
+    assert config.url == "https://apsis.example.com/x"
+    assert config.secrets == {
+        "db": FromFile(Path("/run/db")),
+        "hook": FromEnv("HOOK"),
+        "key": FromCommand(("vault", "get")),
+    }
+    assert config.email == Mailing(
+        "smtp.example.com", 587, "Apsis <a@example.com>", "apsis", Secret("smtp"), "starttls"
+    )
+
+
+@pytest.mark.parametrize(("tls", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])
+def test_the_usual_port_of_mail_follows_from_tls(tls: Any, port: int) -> None:
+    config = config_of(ConfigFile(state="/s", email=EmailKeys.model_validate({"host": "h", "from": "a@b", "tls": tls})))
+    assert config.email is not None
+    assert config.email.port == port
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("secrets: {db: {}}\n", r":1:11: secrets.db: .*one of file"),
+        ("secrets: {db: {file: a, env: b}}\n", "secrets.db: .*one of file"),
+        ("secrets: {db: {value: hunter2}}\n", "secrets.db.value"),
+        ("secrets: {db: hunter2}\n", "secrets.db"),
+        ("email: {host: h, from: a@b, password: hunter2}\n", "email.password"),
+        ("email: {host: h}\n", "email.from"),
+        ("url: apsis.example.com\n", "url"),
+    ],
+)
+def test_what_is_wrong_with_them_is_told_without_a_value(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(BadRequest, match=words) as caught:
+        read_config_file(path)
+    assert "hunter2" not in caught.value.message + (caught.value.help or "")
