@@ -1,9 +1,9 @@
 """The core: what becomes of a run after an event, and what must be done about it. Three tables and one function."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
+from msgspec.structs import replace
 from whenever import Instant, TimeDelta
 
 from apsis.domain.errors import IllegalTransition

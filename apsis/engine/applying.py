@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from apsis.domain.errors import BadRequest
 from apsis.domain.jobset import Difference, difference

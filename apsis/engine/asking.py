@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
 from whenever import Instant, TimeDelta
 
 from apsis.domain.args import Args, check_args

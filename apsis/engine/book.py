@@ -2,10 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from msgspec.structs import replace
 from whenever import Instant, TimeDelta
 
 from apsis.domain.errors import ApsisError, NotFound

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace as replace_run
 from starlette.applications import Starlette
 from whenever import Instant, TimeDelta
 
@@ -78,7 +79,7 @@ def make_run(number: int = 1, **changes: Any) -> Run:
     run_id = run_id_of(hashlib.sha256(str(number).encode()).digest())
     at = T0 + TimeDelta(seconds=number)
     run = Run(run_id, "etl/load", Args({"date": "2026-11-24"}), at, at)
-    return replace(run, **changes)
+    return replace_run(run, **changes)
 
 
 class FakeStore:

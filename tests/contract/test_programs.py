@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from apsis.domain.events import Broke, Failed, ProgramEvent, Started, Succeeded
 from apsis.domain.program import Archive, NoOp, Process, Program, Shell, Stats, Vacuum

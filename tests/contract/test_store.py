@@ -1,9 +1,9 @@
 """What every store does, the real one and the one of the engine's tests."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from apsis.domain.action import Delivery, Email, If, Webhook
 from apsis.domain.args import NO_ARGS, Args

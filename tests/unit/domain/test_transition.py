@@ -1,8 +1,7 @@
 """The tables of the core."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from apsis.domain.args import NO_ARGS
 from apsis.domain.errors import IllegalTransition

@@ -4,11 +4,11 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from whenever import Instant
 
 from apsis.domain.events import Failed, ProgramEvent, Started, Succeeded

@@ -5,10 +5,10 @@ import hashlib
 import os
 import signal
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from apsis.domain.events import Broke, Failed, ProgramEvent, Started, Succeeded
 from apsis.domain.program import Process, Shell, Stop, Timeout

@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from apsis.domain.program import Env, Shell
 from apsis.domain.run import LogEntry, Output, Run

@@ -1,7 +1,8 @@
 """What programs are given, secrets among it, and what is seen of these in their output."""
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from apsis.domain.events import Broke, Failed, Succeeded
 from apsis.domain.program import Env, Shell

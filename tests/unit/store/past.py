@@ -4,8 +4,9 @@ import hashlib
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from apsis.domain.args import Args
 from apsis.domain.job import Bound

@@ -4,10 +4,10 @@ import asyncio
 import random
 import re
 import sqlite3
-from dataclasses import replace
 from itertools import combinations
 
 import pytest
+from msgspec.structs import replace
 
 from apsis.domain.args import Args
 from apsis.domain.query import RunFilter

@@ -7,9 +7,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from apsis.domain.args import Args
 from apsis.domain.errors import BadRequest, InUse, StoreError
