@@ -11,37 +11,11 @@ from whenever import Instant
 from apsis.domain.args import Args
 from apsis.domain.run import LogEntry, Run
 from apsis.domain.state import State
-from apsis.lib.instant import from_ms, to_ms
+from apsis.lib.instant import from_ms
 from apsis.lib.seam import failure
 from apsis.spec.bound import load_bound
 
 T = TypeVar("T")
-
-
-def run_values(run: Run) -> dict[str, Any]:
-    """Return the columns of a run."""
-    return {
-        "run_id": run.run_id,
-        "job_id": run.job_id,
-        "args": run.args.canonical,
-        "state": run.state.value,
-        "schedule_time": to_ms(run.schedule_time),
-        "nominal_time": to_ms(run.nominal_time),
-        "attempt": run.attempt,
-        "rerun_of": run.rerun_of,
-        "label": run.label,
-        "labels": json.dumps(run.labels),
-        "adhoc": int(run.adhoc),
-        "repo": run.repo,
-        "revision": run.revision,
-        "path": run.path,
-        "blob": run.blob,
-        "timed_out": int(run.timed_out),
-        "message": run.message,
-        "log_length": run.log_length,
-        "due": to_ms(run.due) if run.due is not None else None,
-        "breached": json.dumps(run.breached),
-    }
 
 
 def run_of(row: sqlite3.Row, times: Mapping[State, Any]) -> Run:

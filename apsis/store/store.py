@@ -66,11 +66,7 @@ class SqliteStore(Housekeeping):
     async def commit(self, changes: Sequence[Change]) -> None:
         """Make all the changes durable, or none."""
 
-        def work(connection: sqlite3.Connection) -> None:
-            for change in changes:
-                write(connection, change)
-
-        await self._database.write(work)
+        await self._database.write(lambda connection: write(connection, changes))
 
     async def load_run(self, run_id: str) -> Run | None:
         """Return one run with what it is bound to."""

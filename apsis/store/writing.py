@@ -1,17 +1,16 @@
 """The engine's changes as SQL, inside one transaction."""
 
 import json
-import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any, Final
 
 from apsis.domain.finding import Finding
 from apsis.domain.jobset import Difference, JobSet
 from apsis.domain.revision import Revision
 from apsis.domain.snapshot import RevisionVerdict
-from apsis.domain.state import State
 from apsis.engine.ports import (
     Change,
     SaveApplied,
@@ -24,42 +23,19 @@ from apsis.engine.ports import (
     WithdrawRun,
 )
 from apsis.lib.instant import from_ms, to_ms
-from apsis.spec.bound import dump_bound
 from apsis.store.deliveries import save_delivery, save_missed, settle_delivery
 from apsis.store.queries import SQL
-from apsis.store.rows import run_values
-
-log = logging.getLogger(__name__)
-
-BOUND_IN: Final = frozenset({State.SCHEDULED, State.WAITING})
-"""The states that a run enters bound anew; later steps leave its binding alone."""
+from apsis.store.saving import save_runs
 
 
-def write(connection: sqlite3.Connection, change: Change) -> None:
-    """Write one change."""
-    WRITE[type(change)](connection, change)
-
-
-def _save_run(connection: sqlite3.Connection, change: SaveRun) -> None:
-    run = change.run
-    done = connection.execute(SQL["insert_run" if change.new else "update_run"], run_values(run))
-    if done.rowcount == 0:
-        # A person marked it while the archive took it: there is nothing left here that its log could belong to.
-        log.warning("run_gone: run %s was archived; its change to %s is dropped", run.run_id, run.state)
-        return
-    if change.new:
-        seq = done.lastrowid
-        time = to_ms(run.schedule_time)
-        connection.executemany(SQL["insert_arg"], [(run.job_id, n, v, time, seq) for n, v in run.args.items()])
-    entries = [(run.run_id, e.seq, to_ms(e.time), e.state.value, e.message, e.who) for e in change.entries]
-    connection.executemany(SQL["insert_log"], entries)
-    if run.bound is not None and any(entry.state in BOUND_IN for entry in change.entries):
-        connection.execute(SQL["save_bound"], (run.run_id, dump_bound(run.bound)))
-    if change.meta is not None:
-        connection.execute(SQL["save_meta"], (run.run_id, json.dumps(change.meta)))
-    if (output := change.output) is not None:
-        row = (run.run_id, change.output_of, output.length, output.sha256, output.data)
-        connection.execute(SQL["save_output"], row)
+def write(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
+    """Write changes in their order; runs that follow each other together."""
+    for kind, alike in groupby(changes, type):
+        if kind is SaveRun:
+            save_runs(connection, list(alike))  # type: ignore[arg-type]  # they are, by the grouping
+        else:
+            for change in alike:
+                WRITE[kind](connection, change)
 
 
 def _withdraw_run(connection: sqlite3.Connection, change: WithdrawRun) -> None:
@@ -140,7 +116,6 @@ def revision_of(row: sqlite3.Row) -> Revision:
 
 
 WRITE: Final[Mapping[type[Change], Callable[[sqlite3.Connection, Any], None]]] = {
-    SaveRun: _save_run,
     WithdrawRun: _withdraw_run,
     SavePlanned: _save_planned,
     SaveHandled: _save_handled,

@@ -1,13 +1,18 @@
+-- name: last_seq
+select max(seq) from run
+
+-- name: which_runs
+select run_id from run where run_id in (select value from json_each(?))
+
 -- name: insert_run
-insert into run (run_id, job_id, args, state, schedule_time, nominal_time, attempt, rerun_of, label, labels, adhoc,
-    repo, revision, path, blob, timed_out, message, log_length, due, breached)
-values (:run_id, :job_id, :args, :state, :schedule_time, :nominal_time, :attempt, :rerun_of, :label, :labels, :adhoc,
-    :repo, :revision, :path, :blob, :timed_out, :message, :log_length, :due, :breached)
+insert into run (seq, run_id, job_id, args, schedule_time, nominal_time, rerun_of, label, adhoc, repo,
+    state, attempt, labels, revision, path, blob, timed_out, message, log_length, due, breached)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_run
-update run set state = :state, attempt = :attempt, labels = :labels, revision = :revision, path = :path, blob = :blob,
-    timed_out = :timed_out, message = :message, log_length = :log_length, due = :due, breached = :breached
-where run_id = :run_id
+update run set state = ?, attempt = ?, labels = ?, revision = ?, path = ?, blob = ?, timed_out = ?, message = ?,
+    log_length = ?, due = ?, breached = ?
+where run_id = ?
 
 -- name: insert_arg
 insert into run_arg (job_id, name, value, schedule_time, seq) values (?, ?, ?, ?, ?)
