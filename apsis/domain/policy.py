@@ -57,6 +57,11 @@ class Deadlines:
     longer_than_s: float | None = None
     longer_than_factor: float | None = None
 
+    @property
+    def counts_from_schedule_time(self) -> bool:
+        """Whether there is such a deadline."""
+        return self.start_by_s is not None or self.finish_by_s is not None
+
     def after_schedule_time(self) -> tuple[tuple[DeadlineKind, float], ...]:
         """Return the kinds that are counted from the schedule time, with their seconds."""
         kinds: tuple[tuple[DeadlineKind, float | None], ...] = (

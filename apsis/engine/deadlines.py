@@ -31,7 +31,7 @@ NOT_STARTED: Final = frozenset({State.SCHEDULED, State.WAITING})
 
 def watch_schedule(book: Book, run: Run) -> None:
     """Set the deadlines that count from the schedule time, of a run that was just bound or is taken over."""
-    if run.bound is None:
+    if run.bound is None or not run.bound.deadlines.counts_from_schedule_time:
         return
     for kind, seconds in run.bound.deadlines.after_schedule_time():
         if kind not in run.breached:

@@ -4,7 +4,7 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from whenever import Instant
 
@@ -20,6 +20,13 @@ ON: Final = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
 NONE: Final[Mapping[str, int]] = {}
 
 
+class _Runs(NamedTuple):
+    """The unfinished runs of an instance: each one's state, and how many are in a state."""
+
+    states: dict[str, State]
+    counts: dict[State, int]
+
+
 class View:
     """Jobs by id, unfinished runs by id, by instance and, while scheduled, by job and time; and who is in a pool."""
 
@@ -27,8 +34,7 @@ class View:
         self.jobs: dict[str, Job] = {}
         self.planned: dict[str, Instant] = {}
         self._runs: dict[str, Run] = {}
-        self._instances: dict[Instance, dict[str, State]] = {}
-        self._states: dict[Instance, Counter[State]] = {}
+        self._instances: dict[Instance, _Runs] = {}
         self._coming: dict[str, list[tuple[int, str]]] = {}
         self._settled: dict[str, int] = {}
         self._pools: dict[str, dict[str, int]] = {}
@@ -51,17 +57,20 @@ class View:
         if before is not None and before.state is run.state:
             self._runs[run.run_id] = run
             return
-        if before is not None:
-            self._unindex(before)
         if run.state not in ON:
             self._leave_pools(before)
         elif before is None or before.state not in ON:
             self._enter_pools(run)
         if run.state.finished:
-            self._runs.pop(run.run_id, None)
-        else:
-            self._runs[run.run_id] = run
+            if before is not None:
+                del self._runs[run.run_id]
+                self._unindex(before)
+            return
+        self._runs[run.run_id] = run
+        if before is None:
             self._index(run)
+        else:
+            self._move(before, run)
 
     def drop(self, run_id: str) -> None:
         """Forget a run."""
@@ -72,18 +81,20 @@ class View:
 
     def states(self, instance: Instance) -> frozenset[State]:
         """Return the states in which the instance has an unfinished run."""
-        counts = self._states.get(instance)
-        return frozenset(state for state, count in counts.items() if count) if counts else frozenset()
+        of = self._instances.get(instance)
+        return frozenset(state for state, count in of.counts.items() if count) if of is not None else frozenset()
 
     def count(self, instance: Instance, states: frozenset[State]) -> int:
         """Return how many unfinished runs of the instance are in one of `states`."""
-        counts = self._states.get(instance)
-        return sum(counts[state] for state in states) if counts else 0
+        of = self._instances.get(instance)
+        return sum(of.counts.get(state, 0) for state in states) if of is not None else 0
 
     def of_instance(self, instance: Instance, states: frozenset[State], limit: int) -> Sequence[str]:
         """Return the ids of some unfinished runs of the instance in one of `states`, the oldest first."""
-        runs = self._instances.get(instance, {})
-        return list(islice((run_id for run_id, state in runs.items() if state in states), limit))
+        of = self._instances.get(instance)
+        if of is None:
+            return []
+        return list(islice((run_id for run_id, state in of.states.items() if state in states), limit))
 
     def in_pool(self, name: str) -> Mapping[str, int]:
         """Return how many slots of a pool each run takes, who is longest in it first."""
@@ -115,24 +126,41 @@ class View:
             del self._settled[run_id]
 
     def _index(self, run: Run) -> None:
-        instance = run.instance
-        self._instances.setdefault(instance, {})[run.run_id] = run.state
-        self._states.setdefault(instance, Counter())[run.state] += 1
+        of = self._instances.get(instance := run.instance)
+        if of is None:
+            of = self._instances[instance] = _Runs({}, {})
+        of.states[run.run_id] = run.state
+        of.counts[run.state] = of.counts.get(run.state, 0) + 1
         if run.state is State.SCHEDULED:
-            insort(self._coming.setdefault(run.job_id, []), (to_ms(run.schedule_time), run.run_id))
+            self._comes(run)
+
+    def _move(self, before: Run, after: Run) -> None:
+        of = self._instances[after.instance]
+        of.states[after.run_id] = after.state
+        of.counts[before.state] -= 1
+        of.counts[after.state] = of.counts.get(after.state, 0) + 1
+        if before.state is State.SCHEDULED:
+            self._comes_no_more(before)
+        elif after.state is State.SCHEDULED:
+            self._comes(after)
 
     def _unindex(self, run: Run) -> None:
-        instance = run.instance
-        runs = self._instances[instance]
-        del runs[run.run_id]
-        self._states[instance][run.state] -= 1
-        if not runs:
-            del self._instances[instance], self._states[instance]
+        of = self._instances[instance := run.instance]
+        del of.states[run.run_id]
+        of.counts[run.state] -= 1
+        if not of.states:
+            del self._instances[instance]
         if run.state is State.SCHEDULED:
-            coming = self._coming[run.job_id]
-            del coming[bisect_left(coming, (to_ms(run.schedule_time), run.run_id))]
-            if not coming:
-                del self._coming[run.job_id]
+            self._comes_no_more(run)
+
+    def _comes(self, run: Run) -> None:
+        insort(self._coming.setdefault(run.job_id, []), (to_ms(run.schedule_time), run.run_id))
+
+    def _comes_no_more(self, run: Run) -> None:
+        coming = self._coming[run.job_id]
+        del coming[bisect_left(coming, (to_ms(run.schedule_time), run.run_id))]
+        if not coming:
+            del self._coming[run.job_id]
 
     def _enter_pools(self, run: Run) -> None:
         for pool in run.bound.pools if run.bound is not None else ():
