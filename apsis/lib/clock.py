@@ -3,8 +3,9 @@
 import asyncio
 import heapq
 import itertools
+import math
 import time
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from whenever import Instant, TimeDelta
 
@@ -65,76 +66,85 @@ class SystemClock:
 
 
 class VirtualClock:
-    """A clock that stands still until `advance_to` turns it; sleepers wake in order of their time."""
+    """A clock that stands still until `advance_to` turns it; sleepers wake in order of their time.
+
+    Wall time and monotonic time pass together; `jump_to` sets wall time alone.
+    """
 
     def __init__(self, start: Instant) -> None:
-        self._now = start
-        self._start = start
-        self._set_by = TimeDelta.ZERO
+        self._elapsed_ms = 0
+        self._ahead_ms = to_ms(start)
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._set = asyncio.Event()
+        self._looking: dict[asyncio.Future[None], None] = {}
         self._sequence = itertools.count()
 
     def now(self) -> Instant:
-        """Return the time the clock was turned to."""
-        return self._now
+        """Return the wall time that the clock was turned or set to."""
+        return from_ms(self._elapsed_ms + self._ahead_ms)
 
     def monotonic(self) -> float:
-        """Return virtual seconds since the clock was made."""
-        return (self._now - self._start - self._set_by).total("seconds")
+        """Return the seconds by which the clock was turned since it was made."""
+        return self._elapsed_ms / 1000
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the clock is turned that far."""
-        await self._until(self._now + TimeDelta(seconds=seconds))
+        await self._sleep_until(self._elapsed_ms + math.ceil(seconds * 1000))
 
     async def wait(self, event: asyncio.Event, until: Instant | None) -> None:
-        """Wait for the event, or until the clock is turned to `until`."""
-        if event.is_set() or (until is not None and until <= self._now):
+        """Wait for the event, or until the clock is turned to `until`, or set: as a real one would look soon."""
+        if event.is_set() or (until is not None and until <= self.now()):
             await asyncio.sleep(0)  # noqa: TID251 - this is the place
             return
-        waiters: list[asyncio.Future[Any]] = [
-            asyncio.ensure_future(event.wait()),
-            asyncio.ensure_future(self._set.wait()),
-        ]
+        come = asyncio.get_running_loop().create_future()
+        self._looking[come] = None
         if until is not None:
-            waiters.append(asyncio.ensure_future(self._until(until)))
+            # Not a part of a millisecond too early, or whoever waits would wait again for no time at all.
+            self._push(-(-until.timestamp(unit="nanosecond") // 1_000_000) - self._ahead_ms, come)
+        rung = asyncio.ensure_future(event.wait())
         try:
-            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((rung, come), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for waiter in waiters:
-                waiter.cancel()
+            rung.cancel()
+            come.cancel()
+            self._looking.pop(come, None)
 
     async def advance_to(self, when: Instant) -> None:
         """Turn the clock to `when`, stopping at each sleeper's time and letting everything settle there."""
         await settle()
-        while self._sleepers and self._sleepers[0][0] <= to_ms(when):
-            at, _, future = heapq.heappop(self._sleepers)
-            if future.done():
-                continue
-            self._now = max(self._now, from_ms(at))
-            future.set_result(None)
+        while self.turn_towards(when):
             await settle()
-        self._now = max(self._now, when)
         await settle()
 
     async def advance(self, seconds: float) -> None:
         """Turn the clock forward by `seconds`."""
-        await self.advance_to(self._now + TimeDelta(seconds=seconds))
+        await self.advance_to(self.now() + TimeDelta(seconds=seconds))
+
+    def turn_towards(self, when: Instant) -> bool:
+        """Turn the clock to the next sleeper's time and wake it; if none is left before `when`, to that: False."""
+        last = to_ms(when) - self._ahead_ms
+        while self._sleepers and self._sleepers[0][0] <= last:
+            at, _, future = heapq.heappop(self._sleepers)
+            if not future.done():
+                self._elapsed_ms = max(self._elapsed_ms, at)
+                future.set_result(None)
+                return True
+        self._elapsed_ms = max(self._elapsed_ms, last)
+        return False
 
     def jump_to(self, when: Instant) -> None:
-        """Set the clock as NTP or a suspend would, back or forth: monotonic time stands still.
+        """Set wall time alone, back or forth, as NTP or a suspend does; whoever waits for a time looks again."""
+        self._ahead_ms = to_ms(when) - self._elapsed_ms
+        for future in self._looking:
+            if not future.done():
+                future.set_result(None)
 
-        Who sleeps sleeps on; who waits looks again, as everybody does within a second.
-        """
-        self._set_by += when - self._now
-        self._now = when
-        self._set.set()
-        self._set = asyncio.Event()
-
-    async def _until(self, when: Instant) -> None:
+    async def _sleep_until(self, elapsed_ms: int) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (to_ms(when), next(self._sequence), future))
+        self._push(elapsed_ms, future)
         await future
+
+    def _push(self, elapsed_ms: int, future: asyncio.Future[None]) -> None:
+        heapq.heappush(self._sleepers, (elapsed_ms, next(self._sequence), future))
 
 
 SETTLE_ROUNDS: Final = 40

@@ -89,7 +89,7 @@ def test_a_directory_that_the_kernel_will_not_watch_is_scanned_instead(tmp_path,
 
 def test_the_bell_rings_once_a_minute_in_any_case(tmp_path):
     clock = VirtualClock(from_ms(0))
-    ring(tmp_path, lambda: clock.jump_to(from_ms(61_000)), clock)
+    ring(tmp_path, lambda: clock.turn_towards(from_ms(61_000)), clock)
 
 
 def test_gits_own_files_do_not_ring(tmp_path):
