@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,8 @@ from apsis.lib.mask import Values
 KEPT_S: Final = 5.0
 """How long a value is used again: a burst of a thousand starts reads it once, a rotated one is in use soon."""
 COMMAND_WITHIN_S: Final = 10.0
+READERS: Final = 4
+"""Secrets that are read at the same time, each by one thread."""
 LIMIT: Final = 64 << 10
 """Bytes of a value: a certificate chain fits in, and all variables of a program must fit into the kernel's limits."""
 
@@ -101,6 +104,8 @@ class ConfiguredSecrets:
         self._sources = sources
         self._clock = clock
         self._given = Values()
+        # Of their own: commands that hang must not keep file reads and DNS from the other threads.
+        self._threads = ThreadPoolExecutor(READERS, "secret")
         self._locks: dict[str, asyncio.Lock] = {}
         self._recent: dict[str, tuple[float, str]] = {}
 
@@ -112,7 +117,7 @@ class ConfiguredSecrets:
         async with self._locks.setdefault(name, asyncio.Lock()):
             at, value = self._recent.get(name, (0.0, ""))
             if name not in self._recent or self._clock.monotonic() - at >= KEPT_S:
-                value = await asyncio.to_thread(_read, name, source)
+                value = await asyncio.get_running_loop().run_in_executor(self._threads, _read, name, source)
                 self._given.add(name, value)
                 self._recent[name] = self._clock.monotonic(), value
             return value
