@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route, Router
 
-from apsis.api import events, health, jobs, output, repo, run_events, runs
+from apsis.api import catch_up, events, health, jobs, output, pools, repo, run_events, runs, stats
 from apsis.api.errors import Seam, answer_http, answer_ours
 from apsis.api.guard import Guard
 from apsis.api.services import Services
@@ -57,6 +57,10 @@ def _routes() -> list[Route]:
         Route("/jobs/{job_id:path}", jobs.get_job),
         Route("/repo", repo.get_repos),
         Route("/repo/sync", repo.sync, methods=["POST"]),
+        Route("/catch-up", catch_up.get_catch_up),
+        Route("/catch-up/release", catch_up.release, methods=["POST"]),
+        Route("/pools", pools.get_pools),
+        Route("/stats", stats.get_stats),
         Route("/healthz", health.get_health),
         Route("/events", events.get_events),
     ]

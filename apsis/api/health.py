@@ -24,5 +24,6 @@ async def get_health(request: Request) -> Response:
             version=services.version,
             server_start=format_instant(services.hub.started_at),
             time=format_instant(services.clock.now()),
+            held=services.engine.held,
         )
     )

@@ -21,6 +21,9 @@ MOST_JOBS: Final = 1000
 NEXT_RUNS: Final = 10
 """Coming runs on a job's page."""
 
+NEWEST_MISSED: Final = 10
+"""Spans of missed times on a job's page."""
+
 AT_ONCE: Final = 50
 """Jobs that are shown before others get the loop again."""
 
@@ -60,4 +63,5 @@ async def get_job(request: Request) -> Response:
     job = services.engine.jobs.get(job_id)
     if job is None:
         raise NotFound("job", job_id, near(job_id, services.engine.jobs))
-    return answer(view.job_detail(job, services.engine.coming(job_id, NEXT_RUNS), as_of))
+    missed = await services.store.missed(job_id, NEWEST_MISSED)
+    return answer(view.job_detail(job, services.engine.coming(job_id, NEXT_RUNS), missed, as_of))

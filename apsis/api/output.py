@@ -8,9 +8,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from apsis.api.errors import problem
+from apsis.api.errors import Invalid, problem
 from apsis.api.ports import LiveOutput, Store
-from apsis.api.request import known_parameters
+from apsis.api.request import known_parameters, number
 from apsis.api.services import Services, services_of
 from apsis.domain.errors import NotFound
 from apsis.domain.query import StoredOutput
@@ -20,14 +20,18 @@ from apsis.domain.state import State
 PIECE_BYTES: Final = 64 * 1024
 """What is read and sent at once."""
 
+MOST_ATTEMPT: Final = 1_000_000_000
+"""A larger number is none that anybody means."""
+
 WITH_PROGRAM: Final = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
 
 
 @dataclass(frozen=True)
 class OutputView:
-    """The output of a run's newest attempt as it is at one moment; `stored` once it has ended."""
+    """The output of an attempt as it is at one moment; `stored` once it has ended."""
 
     run: Run
+    attempt: int
     length: int
     stored: StoredOutput | None
     store: Store
@@ -48,34 +52,40 @@ class OutputView:
             yield piece
 
     async def _read(self, start: int, stop: int) -> bytes:
-        if self.stored is None and (piece := await self.live.read_output(self.run, start, stop)):
+        if (
+            self.stored is None
+            and self.attempt == self.run.attempt
+            and (piece := await self.live.read_output(self.run, start, stop))
+        ):
             return piece
-        return await self.store.read_stored_output(self.run.run_id, start, stop)
+        return await self.store.read_stored_output(self.run.run_id, self.attempt, start, stop)
 
 
-async def view_output(services: Services, run: Run) -> OutputView:
-    """Look at a run's output: stored if its newest attempt has ended, else what the program wrote so far."""
-    stored = await services.store.stored_output(run.run_id)
-    if stored is not None and stored.attempt != run.attempt:
-        stored = None
+async def view_output(services: Services, run: Run, attempt: int | None = None) -> OutputView:
+    """Look at the output of an attempt, the newest by default: stored, or what the program wrote so far."""
+    attempt = run.attempt if attempt is None else attempt
+    stored = await services.store.stored_output(run.run_id, attempt)
     if stored is not None:
         length = stored.length
-    elif run.state in WITH_PROGRAM:
+    elif attempt == run.attempt and run.state in WITH_PROGRAM:
         length = await services.live.output_length(run)
     else:
         length = 0
-    return OutputView(run, length, stored, services.store, services.live)
+    return OutputView(run, attempt, length, stored, services.store, services.live)
 
 
 async def get_output(request: Request) -> Response:
     """Answer the raw bytes, or the range that was asked for."""
     services = services_of(request)
-    known_parameters(request, ())
+    known_parameters(request, ("attempt",))
     run_id = request.path_params["run_id"]
     run = await services.store.load_run(run_id)
     if run is None:
         raise NotFound("run", run_id)
-    output = await view_output(services, run)
+    attempt = number(request, "attempt", run.attempt, least=1, most=MOST_ATTEMPT)
+    if attempt > run.attempt:
+        raise Invalid("attempt", f"the run is in its attempt {run.attempt}")
+    output = await view_output(services, run, attempt)
     headers = {"Accept-Ranges": "bytes"} | ({"ETag": output.etag} if output.etag else {})
     if output.etag and request.headers.get("if-none-match") == output.etag:
         return Response(status_code=304, headers=headers)

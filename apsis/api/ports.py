@@ -1,15 +1,18 @@
 """What the API asks of the rest of the server, as protocols; `service` hands it the real ones."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from whenever import Instant
 
 from apsis.domain.job import Job
+from apsis.domain.missed import Missed
 from apsis.domain.query import RunFilter, RunPage, StoredOutput
 from apsis.domain.run import LogEntry, Run
 from apsis.domain.snapshot import RevisionVerdict
 from apsis.domain.state import State
+from apsis.engine.holding import Pending
+from apsis.engine.room import PoolState
 from apsis.engine.waiting import Why
 from apsis.repo.ports import RepoState
 
@@ -28,6 +31,28 @@ class Engine(Protocol):
     @property
     def failing(self) -> str | None:
         """Why the database refuses to take what happens; None: it takes it."""
+        ...
+
+    @property
+    def held(self) -> str | None:
+        """Why nothing that fell due starts before `release`; None: it starts."""
+        ...
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """How much the engine has in memory, by what it is."""
+        ...
+
+    def pending(self) -> Iterator[Pending | None]:
+        """Yield, job by job, how many runs it owes; None for one that owes none. Counting may take a while."""
+        ...
+
+    def pools(self) -> Sequence[PoolState]:
+        """Return the pools by name: how full they are, how many wait, who is in them."""
+        ...
+
+    async def release(self, *, who: str) -> None:
+        """Let go of what was held since the start."""
         ...
 
     async def run_job(
@@ -106,12 +131,24 @@ class Store(Protocol):
         """Return what the program reported, {} before it did."""
         ...
 
-    async def stored_output(self, run_id: str) -> StoredOutput | None:
-        """Return the newest finished attempt's output without its bytes; None while there is none."""
+    async def stored_output(self, run_id: str, attempt: int) -> StoredOutput | None:
+        """Return an attempt's output without its bytes; None: it has not ended, or had none."""
         ...
 
-    async def read_stored_output(self, run_id: str, start: int, stop: int) -> bytes:
-        """Return the bytes from `start` up to `stop` of the stored output, fewer at its end."""
+    async def read_stored_output(self, run_id: str, attempt: int, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` up to `stop` of an attempt's stored output, fewer at its end."""
+        ...
+
+    async def missed(self, job_id: str, limit: int) -> Sequence[Missed]:
+        """Return what the job's schedules missed, newest first."""
+        ...
+
+    async def stats(self) -> Mapping[str, Any]:
+        """Return what there is, in numbers, as JSON."""
+        ...
+
+    async def clear_held(self) -> None:
+        """Let the next start not be held by what this one was held by."""
         ...
 
 

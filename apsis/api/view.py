@@ -2,20 +2,22 @@
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import asdict
 from typing import Any, cast
 
 from whenever import Instant
 
 from apsis.domain import transition
-from apsis.domain.condition import Holds, Waits
+from apsis.domain.condition import Ends, Holds, Waits
 from apsis.domain.finding import Finding
 from apsis.domain.job import Job
+from apsis.domain.missed import Missed
 from apsis.domain.run import LogEntry, Run
 from apsis.domain.snapshot import RevisionVerdict
 from apsis.engine.waiting import Why
 from apsis.lib.instant import format_instant
 from apsis.repo.ports import RepoState
-from apsis.spec.bound import condition_view, program_view
+from apsis.spec.bound import action_view, condition_view, program_view
 from apsis.wire import job as wire_job
 from apsis.wire import repo as wire_repo
 from apsis.wire import run as wire_run
@@ -39,6 +41,11 @@ def run_detail(
         **_run_fields(run),
         program=program_view(run.bound.program) if run.bound else None,
         conditions=[_condition(why) for why in conditions],
+        actions=[action_view(action) for action in run.bound.actions] if run.bound else [],
+        limits=_said(run.bound.limits) if run.bound else None,
+        retry=_said(run.bound.retry) if run.bound and run.bound.retry else None,
+        pools=[_said(pool) for pool in run.bound.pools] if run.bound else [],
+        deadlines=_said(run.bound.deadlines) if run.bound else None,
         meta=plain(meta),
         output_length=output_length,
         operations=cast("list[wire_run.OperationName]", [*transition.operations(run)]),
@@ -62,12 +69,20 @@ def job(job: Job, coming: Sequence[Run]) -> wire_job.Job:
     return wire_job.Job(**_job_fields(job, coming))
 
 
-def job_detail(job: Job, coming: Sequence[Run], as_of: str) -> wire_job.JobDetail:
-    """Show a job with its definition and coming runs."""
+def blocking(run: Run) -> wire_run.Blocking:
+    """Show a run that is in the way of others."""
+    return wire_run.Blocking(run_id=run.run_id, job_id=run.job_id, args=dict(run.args), state=run.state.value)
+
+
+def job_detail(job: Job, coming: Sequence[Run], missed: Iterable[Missed], as_of: str) -> wire_job.JobDetail:
+    """Show a job with its definition, what it missed, and coming runs."""
     return wire_job.JobDetail(
         **_job_fields(job, coming),
         program=plain(job.template.program),
         conditions=[plain(condition) for condition in job.template.conditions],
+        actions=[plain(action) for action in job.template.actions],
+        policies=plain(job.template.policies),
+        missed=[_missed(span) for span in missed],
         metadata=plain(job.metadata),
         source=job.text,
         next_runs=[_next_run(run) for run in coming],
@@ -133,8 +148,11 @@ def _run_fields(run: Run) -> dict[str, Any]:
         "args": dict(run.args),
         "state": run.state.value,
         "schedule_time": format_instant(run.schedule_time),
+        "due": format_instant(run.due) if run.due is not None and run.due != run.schedule_time else None,
         "timestamps": {state.value: format_instant(at) for state, at in run.timestamps.items()},
         "attempt": run.attempt,
+        "attempts": run.bound.retry.count + 1 if run.attempt > 1 and run.bound and run.bound.retry else None,
+        "breached": list(run.breached),
         "rerun_of": run.rerun_of,
         "label": run.label,
         "labels": list(run.labels),
@@ -153,9 +171,25 @@ def _condition(why: Why) -> wire_run.ConditionStatus:
         condition=condition_view(why.condition) if why.condition is not None else None,
         text=why.text,
         holds=None if why.verdict is None else isinstance(why.verdict, Holds),
-        reason=why.verdict.reason if isinstance(why.verdict, Waits) else None,
+        reason=why.verdict.reason if isinstance(why.verdict, Waits | Ends) else None,
         value=why.value,
-        blocking=list(why.blocking),
+        blocking=[blocking(run) for run in why.blocking],
+    )
+
+
+def _said(policy: Any) -> dict[str, Any]:
+    """Return a policy's values, without those that it does not have."""
+    return {name: plain(value) for name, value in asdict(policy).items() if value is not None}
+
+
+def _missed(span: Missed) -> wire_job.Missed:
+    return wire_job.Missed(
+        schedule=span.schedule,
+        count=span.count,
+        first=format_instant(span.first),
+        last=format_instant(span.last),
+        reason=span.reason,
+        at=format_instant(span.at),
     )
 
 

@@ -13,6 +13,7 @@ from apsis.wire.job import JobDetail, JobPage
 from apsis.wire.problem import Problem
 from apsis.wire.repo import RepoPage
 from apsis.wire.run import Mark, NewRun, Reason, Run, RunDetail, RunLog, RunPage
+from apsis.wire.server import CatchUp, PoolList, Stats
 
 A = TypeVar("A")
 
@@ -121,6 +122,31 @@ def make(new: NewRun) -> Call[Run]:
 def operate(operation: str, run_id: str, said: Reason | Mark) -> Call[Run]:
     """Ask for start, skip, stop, rerun or mark."""
     return Call("POST", f"{run_path(run_id)}/{operation}", Run, content=_content(said))
+
+
+def catch_up() -> Call[CatchUp]:
+    """Ask what is due and not started, and whether it is held."""
+    return Call("GET", f"{BASE}/catch-up", CatchUp)
+
+
+def release() -> Call[CatchUp]:
+    """Ask to let go of what is held."""
+    return Call("POST", f"{BASE}/catch-up/release", CatchUp, content=b"{}")
+
+
+def pools() -> Call[PoolList]:
+    """Ask how full the pools are."""
+    return Call("GET", f"{BASE}/pools", PoolList)
+
+
+def stats() -> Call[Stats]:
+    """Ask for the server in numbers."""
+    return Call("GET", f"{BASE}/stats", Stats)
+
+
+def output(run_id: str, attempt: int | None) -> tuple[str, Query]:
+    """Return path and query of an attempt's output, the newest's by default."""
+    return run_path(run_id) + "/output", _query(attempt=attempt)
 
 
 def repos() -> Call[RepoPage]:

@@ -16,6 +16,7 @@ from apsis.wire.health import Health
 from apsis.wire.job import JobDetail, JobPage
 from apsis.wire.repo import RepoPage
 from apsis.wire.run import FinalStateName, Mark, NewRun, Reason, Run, RunDetail, RunLog, RunPage
+from apsis.wire.server import CatchUp, PoolList, Stats
 
 A = TypeVar("A")
 
@@ -108,16 +109,29 @@ class Client:
         """Return a run's log."""
         return self._ask(calls.log(run_id))
 
-    def output(self, run_id: str) -> bytes:
-        """Return a run's output, as far as there is any."""
-        return b"".join(self.output_pieces(run_id))
+    def output(self, run_id: str, attempt: int | None = None) -> bytes:
+        """Return the output of an attempt, the newest by default, as far as there is any."""
+        return b"".join(self.output_pieces(run_id, attempt))
 
-    def output_pieces(self, run_id: str) -> Iterator[bytes]:
-        """Yield a run's output, as far as there is any, piece by piece."""
-        with self._reaching(), self._http.stream("GET", calls.run_path(run_id) + "/output") as answer:
+    def output_pieces(self, run_id: str, attempt: int | None = None) -> Iterator[bytes]:
+        """Yield the output of an attempt, the newest by default, as far as there is any, piece by piece."""
+        path, query = calls.output(run_id, attempt)
+        with self._reaching(), self._http.stream("GET", path, params=query) as answer:
             if answer.status_code >= 400:
                 calls.read_json(answer.status_code, answer.read())
             yield from answer.iter_bytes()
+
+    def catch_up(self) -> CatchUp:
+        """Return what is due and not started, and whether it is held."""
+        return self._ask(calls.catch_up())
+
+    def pools(self) -> PoolList:
+        """Return how full the pools are."""
+        return self._ask(calls.pools())
+
+    def stats(self) -> Stats:
+        """Return the server in numbers."""
+        return self._ask(calls.stats())
 
     def repos(self) -> RepoPage:
         """Return how the job repositories are followed."""
@@ -168,6 +182,10 @@ class Client:
     def mark(self, run_id: str, state: FinalStateName, reason: str | None = None) -> Run:
         """Give a finished run another final state."""
         return self._ask(calls.operate("mark", run_id, Mark(state=state, reason=reason)))
+
+    def release(self) -> CatchUp:
+        """Let go of what is held since the start."""
+        return self._ask(calls.release())
 
     def sync(self) -> RepoPage:
         """Fetch now; returns when what was fetched is applied or rejected."""

@@ -16,6 +16,7 @@ from apsis.wire.health import Health
 from apsis.wire.job import JobDetail, JobPage
 from apsis.wire.repo import RepoPage
 from apsis.wire.run import FinalStateName, Mark, NewRun, Reason, Run, RunDetail, RunLog, RunPage
+from apsis.wire.server import CatchUp, PoolList, Stats
 
 A = TypeVar("A")
 
@@ -109,18 +110,31 @@ class AsyncClient:
         """Return a run's log."""
         return await self._ask(calls.log(run_id))
 
-    async def output(self, run_id: str) -> bytes:
-        """Return a run's output, as far as there is any."""
-        return b"".join([piece async for piece in self.output_pieces(run_id)])
+    async def output(self, run_id: str, attempt: int | None = None) -> bytes:
+        """Return the output of an attempt, the newest by default, as far as there is any."""
+        return b"".join([piece async for piece in self.output_pieces(run_id, attempt)])
 
-    async def output_pieces(self, run_id: str) -> AsyncIterator[bytes]:
-        """Yield a run's output, as far as there is any, piece by piece."""
+    async def output_pieces(self, run_id: str, attempt: int | None = None) -> AsyncIterator[bytes]:
+        """Yield the output of an attempt, the newest by default, as far as there is any, piece by piece."""
+        path, query = calls.output(run_id, attempt)
         with self._reaching():
-            async with self._http.stream("GET", calls.run_path(run_id) + "/output") as answer:
+            async with self._http.stream("GET", path, params=query) as answer:
                 if answer.status_code >= 400:
                     calls.read_json(answer.status_code, await answer.aread())
                 async for piece in answer.aiter_bytes():
                     yield piece
+
+    async def catch_up(self) -> CatchUp:
+        """Return what is due and not started, and whether it is held."""
+        return await self._ask(calls.catch_up())
+
+    async def pools(self) -> PoolList:
+        """Return how full the pools are."""
+        return await self._ask(calls.pools())
+
+    async def stats(self) -> Stats:
+        """Return the server in numbers."""
+        return await self._ask(calls.stats())
 
     async def repos(self) -> RepoPage:
         """Return how the job repositories are followed."""
@@ -171,6 +185,10 @@ class AsyncClient:
     async def mark(self, run_id: str, state: FinalStateName, reason: str | None = None) -> Run:
         """Give a finished run another final state."""
         return await self._ask(calls.operate("mark", run_id, Mark(state=state, reason=reason)))
+
+    async def release(self) -> CatchUp:
+        """Let go of what is held since the start."""
+        return await self._ask(calls.release())
 
     async def sync(self) -> RepoPage:
         """Fetch now; returns when what was fetched is applied or rejected."""

@@ -61,6 +61,11 @@ class Template(Protocol):
         """The actions as written, those of the repository's settings included, for showing."""
         ...
 
+    @property
+    def policies(self) -> Mapping[str, object]:
+        """Limits, retry, pool and deadlines as written, for showing; those that there are."""
+        ...
+
     def bind(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Bound:
         """Fill in the templates; raise BindError, naming the place, if one does not give what it must."""
         ...

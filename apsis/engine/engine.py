@@ -1,6 +1,6 @@
 """The engine as the rest of the server sees it: commands, and a view of what is coming and waiting."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from whenever import Instant
@@ -21,7 +21,8 @@ from apsis.engine.loop import Loop
 from apsis.engine.messages import Apply, AskNewRun, AskRerun, AskRun, DeliveryReported, Message, Release
 from apsis.engine.perform import Performer
 from apsis.engine.ports import Outbox, Probes, Programs, Publisher, Store
-from apsis.engine.waiting import Why
+from apsis.engine.room import PoolState
+from apsis.engine.waiting import MOST_NAMED, Why
 from apsis.lib.clock import Clock
 from apsis.spec.load import inline_job
 
@@ -110,9 +111,27 @@ class Engine:
         """Why nothing that fell due starts before `release`; None: it starts."""
         return self._book.held.reason if self._book.held is not None else None
 
-    def pending(self) -> Sequence[Pending]:
-        """Return how many runs each job owes: due by now, and not started."""
-        return list(holding.pending(self._book, self._clock.now()))
+    def pending(self) -> Iterator[Pending | None]:
+        """Yield, job by job, how many runs it owes, due by now and not started; None for one that owes none.
+
+        Counting a long downtime takes a while: who asks lets others have the loop between jobs.
+        """
+        return holding.pending(self._book, self._clock.now())
+
+    def pools(self) -> Sequence[PoolState]:
+        """Return the pools by name: how full they are, how many wait, who is in them."""
+        return self._book.room.pools(MOST_NAMED)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """How much the engine has in memory, by what it is."""
+        book = self._book
+        return {
+            "jobs": len(book.view.jobs),
+            "unfinished_runs": len(book.view),
+            "waiting_runs": len(book.waiting),
+            "timers": len(book.timers),
+        }
 
     # -- commands ----------------------------------------------------------------------------------------------
 

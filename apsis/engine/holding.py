@@ -83,8 +83,8 @@ def _count(job: Job, planned: Instant, now: Instant) -> list[Instant]:
     return list(islice(catching_up.owed(job, planned, now), MOST_COUNTED))
 
 
-def pending(book: Book, now: Instant) -> Iterator[Pending]:
-    """Yield the jobs that owe runs, with how many: those made and not started, and those not yet planned."""
+def pending(book: Book, now: Instant) -> Iterator[Pending | None]:
+    """Yield, job by job, what it owes: runs made and not started, and times not yet planned; None: it owes nothing."""
     made: dict[str, list[Instant]] = {}
     for run in book.view.runs():
         if run.state in (State.SCHEDULED, State.WAITING) and run.due_at <= now:
@@ -95,5 +95,5 @@ def pending(book: Book, now: Instant) -> Iterator[Pending]:
         if job is not None and planned is not None and planned < now:
             counted = attempt("schedule", job_id, partial(_count, job, planned, now))
             times += [] if isinstance(counted, Failure) else counted
-        if times:
-            yield Pending(job_id, min(len(times), MOST_COUNTED), len(times) >= MOST_COUNTED, min(times))
+        more = len(times) >= MOST_COUNTED
+        yield Pending(job_id, min(len(times), MOST_COUNTED), more, min(times)) if times else None

@@ -6,7 +6,8 @@ waits for; it starts, or it queues at whatever refuses it next.
 """
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from apsis.domain.condition import Cap, Instance
@@ -17,6 +18,17 @@ from apsis.lib.instant import to_ms
 
 Key = Instance | str
 """What has room: an instance, or a pool by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """How full a pool is: its size and the slots taken, how many runs wait for it, some of the runs that are in it."""
+
+    name: str
+    size: int
+    taken: int
+    waiting: int
+    holders: tuple[Run, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,20 @@ class Room:
         if isinstance(key, str):
             return list(self._view.in_pool(key))[:limit]
         return list(self._view.of_instance(key, ON, limit))
+
+    def pools(self, most_holders: int) -> Sequence[PoolState]:
+        """Return the pools by name."""
+        waiting = Counter(self._at.values())
+        return [
+            PoolState(
+                name,
+                self.sizes[name],
+                self._view.taken(name),
+                waiting[name],
+                tuple(self._view.some(self.holders(name, most_holders))),
+            )
+            for name in sorted(self.sizes)
+        ]
 
     def _is_behind(self, run: Run, key: Key) -> bool:
         """Return whether another run waits at `key` that is to go first."""

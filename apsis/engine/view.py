@@ -47,6 +47,10 @@ class View:
         """Return an unfinished run."""
         return self._runs.get(run_id)
 
+    def some(self, run_ids: Iterable[str]) -> Iterable[Run]:
+        """Return those of the runs that are unfinished."""
+        return [self._runs[run_id] for run_id in run_ids if run_id in self._runs]
+
     def runs(self) -> Iterable[Run]:
         """Return every unfinished run."""
         return self._runs.values()

@@ -74,7 +74,7 @@ class Why:
     text: str
     verdict: Verdict | None
     value: str | None = None
-    blocking: tuple[str, ...] = ()
+    blocking: tuple[Run, ...] = ()
 
     @property
     def blocks(self) -> bool:
@@ -94,6 +94,9 @@ class Waiting:
 
     def __contains__(self, run_id: str) -> bool:
         return run_id in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def add(self, run: Run) -> list[LookUp]:
         """Watch what the run's conditions read; returns what the store must be asked."""
@@ -201,7 +204,7 @@ class Waiting:
             verdict = Waits(full.reason) if full is not None else None
             holders = self._room.holders(pool.name, MOST_NAMED) if full is not None else ()
             text = f"{pool.slots} slot{'s' if pool.slots > 1 else ''} of pool {pool.name}"
-            whys.append(Why(None, text, verdict, blocking=tuple(holders)))
+            whys.append(Why(None, text, verdict, blocking=tuple(self._view.some(holders))))
         return whys
 
     def _ask_one(self, entry: Entry, number: int, condition: Condition) -> Holds | Ends | Stuck | NotYet:
@@ -234,7 +237,8 @@ class Waiting:
                     for read in condition.reads
                     for run_id in self._view.of_instance(read.instance, frozenset(State), MOST_NAMED)
                 ]
-        return Why(condition, condition.describe(), verdict, answer.value if answer else None, tuple(blocking))
+        value = answer.value if answer else None
+        return Why(condition, condition.describe(), verdict, value, tuple(self._view.some(blocking)))
 
 
 def _reads(conditions: Iterable[Condition]) -> Iterable[Read]:

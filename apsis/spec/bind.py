@@ -75,6 +75,11 @@ class JobTemplate:
         """The schedules as written."""
         return tuple(listed(self.written.get("schedule")))
 
+    @property
+    def policies(self) -> Mapping[str, object]:
+        """Limits, retry, pool and deadlines as written; those that there are."""
+        return {key: self.written[key] for key in ("limits", "retry", "pool", "deadlines") if key in self.written}
+
     def bind(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Bound:
         """Fill in the templates; raise BindError, naming the place."""
         filler = self._filler(job_id, run_id, args, schedule_time)

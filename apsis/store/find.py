@@ -12,6 +12,7 @@ from typing import Final
 
 from apsis.domain.errors import BadRequest
 from apsis.domain.query import RunFilter, RunPage
+from apsis.domain.run import Run
 from apsis.domain.state import State
 from apsis.lib.instant import to_ms
 from apsis.store.queries import SQL
@@ -109,6 +110,8 @@ class Term:
 def find_runs(connection: sqlite3.Connection, wanted: RunFilter, limit: int, cursor: str | None) -> RunPage:
     """Return a page of at most `limit` runs by schedule time, and the cursor behind it.
 
+    What a run is bound to is read only of those that were tried again, for how often they may be.
+
     After EXAMINED rows the page ends with what was found until then, perhaps nothing; its cursor goes on.
     """
     span = _span(wanted)
@@ -123,7 +126,13 @@ def find_runs(connection: sqlite3.Connection, wanted: RunFilter, limit: int, cur
     if len(rows) > limit:
         end = _position(page[-1])
     times = times_of(connection.execute(SQL["run_times"], (_json_list([row["run_id"] for row in page]),)))
-    runs = readable(page, lambda row: f"run {row['run_id']}", lambda row: run_of(row, times.get(row["run_id"], {})))
+    retried = [row["run_id"] for row in page if row["attempt"] > 1]
+    bounds = dict(connection.execute(SQL["bounds"], (_json_list(retried),)).fetchall()) if retried else {}
+
+    def read(row: sqlite3.Row) -> Run:
+        return run_of(row, times.get(row["run_id"], {}), bounds.get(row["run_id"]))
+
+    runs = readable(page, lambda row: f"run {row['run_id']}", read)
     return RunPage(tuple(runs), f"{end[0]}.{end[1]}" if end is not None else None)
 
 

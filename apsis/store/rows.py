@@ -18,9 +18,9 @@ from apsis.spec.bound import load_bound
 T = TypeVar("T")
 
 
-def run_of(row: sqlite3.Row, times: Mapping[State, Any]) -> Run:
-    """Return the run of a row; `bound` only if the row has it. Raises ValueError or KeyError for a broken row."""
-    bound = row["bound"] if "bound" in row.keys() else None  # noqa: SIM118 - a Row is no mapping
+def run_of(row: sqlite3.Row, times: Mapping[State, Any], bound: str | None = None) -> Run:
+    """Return the run of a row; it is bound as the row says, or the text. Raises ValueError or KeyError if broken."""
+    bound = row["bound"] if "bound" in row.keys() else bound  # noqa: SIM118 - a Row is no mapping
     return Run(
         run_id=row["run_id"],
         job_id=row["job_id"],

@@ -101,6 +101,14 @@ class SqliteStore(Housekeeping):
 
         return await self._database.read(work)
 
+    async def is_new(self) -> bool:
+        """Whether no engine has run on it yet."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            return connection.execute(SQL["fact"], ("handled",)).fetchone() is None
+
+        return await self._database.read(work)
+
     async def restore(self, now: Instant) -> Restored:
         """Return what an earlier server left at `now`; a row that cannot be read is reported and left alone."""
         return await self._database.read(lambda connection: restore(connection, now))
@@ -174,29 +182,31 @@ class SqliteStore(Housekeeping):
 
         return await self._database.read(work)
 
-    async def stored_output(self, run_id: str) -> StoredOutput | None:
-        """Return the newest finished attempt's output without its bytes; None while there is none."""
+    async def stored_output(self, run_id: str, attempt: int) -> StoredOutput | None:
+        """Return an attempt's output without its bytes; None: it has not ended, or had none."""
 
         def work(connection: sqlite3.Connection) -> StoredOutput | None:
-            row = connection.execute(SQL["stored_output"], (run_id,)).fetchone()
+            row = connection.execute(SQL["stored_output"], (run_id, attempt)).fetchone()
             return StoredOutput(row["attempt"], row["length"], row["sha256"]) if row is not None else None
 
         return await self._database.read(work)
 
-    async def read_stored_output(self, run_id: str, start: int, stop: int) -> bytes:
-        """Return the bytes from `start` up to `stop` of the stored output, fewer at its end."""
+    async def read_stored_output(self, run_id: str, attempt: int, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` up to `stop` of an attempt's stored output, fewer at its end."""
         if stop <= start:
             return b""
 
         def work(connection: sqlite3.Connection) -> sqlite3.Row | None:
-            row: sqlite3.Row | None = connection.execute(SQL["read_output"], (start, stop - start, run_id)).fetchone()
+            row: sqlite3.Row | None = connection.execute(
+                SQL["read_output"], (start, stop - start, run_id, attempt)
+            ).fetchone()
             return row
 
         row = await self._database.read(work)
         if row is None:
             return b""
         if row["in_file"]:
-            return await self.outputs.read(run_id, row["attempt"], start, stop)
+            return await self.outputs.read(run_id, attempt, start, stop)
         return bytes(row["data"])
 
     # -- the repositories' -------------------------------------------------------------------------------------

@@ -2,14 +2,15 @@
 
 from typing import Literal
 
-from apsis.wire.message import message
+from apsis.wire.message import message, said
 
 
 @message
 class Health:
-    """Which server this is, since when it runs, and its clock."""
+    """Which server this is, since when it runs, its clock, and whether it is held."""
 
     status: Literal["ok"] = "ok"
     version: str
     server_start: str
     time: str
+    held: str | None = said("Why nothing that fell due starts until somebody releases it; null: it starts.")

@@ -24,6 +24,18 @@ class NextRun:
 
 
 @message
+class Missed:
+    """Times of one schedule that passed while the server was down, and get no runs."""
+
+    schedule: str = said("In words.")
+    count: int = said("10,001 stands for more than 10,000.")
+    first: str
+    last: str
+    reason: str
+    at: str = said("When that was found.")
+
+
+@message
 class Job:
     """One job in summary."""
 
@@ -46,6 +58,9 @@ class JobDetail(Job):
 
     program: dict[str, Any]
     conditions: list[dict[str, Any]]
+    actions: list[dict[str, Any]] = said("Those of the repository's settings included.")
+    policies: dict[str, Any] = said("limits, retry, pool and deadlines as written, those that there are.")
+    missed: list[Missed] = said("Spans of times that were not made up for, newest first, at most 10.")
     metadata: dict[str, Any]
     source: str = said("The job file's text.")
     next_runs: list[NextRun]

@@ -8,6 +8,7 @@ from apsis.wire.message import message, said
 StateName = Literal["scheduled", "waiting", "starting", "running", "stopping", "success", "failure", "error", "skipped"]
 FinalStateName = Literal["success", "failure", "error", "skipped"]
 OperationName = Literal["start", "skip", "stop", "rerun", "mark"]
+DeadlineName = Literal["start_by", "finish_by", "longer_than"]
 
 
 @message
@@ -22,8 +23,11 @@ class Run:
     args: dict[str, str]
     state: StateName
     schedule_time: str
+    due: str | None = said("When it is to start, where that is not its schedule time: jitter, or another attempt.")
     timestamps: dict[StateName, str]
     attempt: int
+    attempts: int | None = said("From the second attempt on: how many there may be in all.")
+    breached: list[DeadlineName] = said("The deadlines that it has missed.")
     rerun_of: str | None
     label: str | None
     labels: list[str]
@@ -37,6 +41,16 @@ class Run:
 
 
 @message
+class Blocking:
+    """A run that another one waits for."""
+
+    run_id: str
+    job_id: str
+    args: dict[str, str]
+    state: StateName
+
+
+@message
 class ConditionStatus:
     """One thing that a waiting run waits for, a bound condition or a pool, and what it said last."""
 
@@ -45,7 +59,7 @@ class ConditionStatus:
     holds: bool | None = said("null until it was asked for the first time")
     reason: str | None = said("Why it does not hold.", default=None)
     value: str | None = said("What a file, command or http condition saw last.", default=None)
-    blocking: list[str] = field(default_factory=list)
+    blocking: list[Blocking] = said("Some of the runs that are waited for.", default_factory=list)
 
 
 @message
@@ -53,7 +67,12 @@ class RunDetail(Run):
     """One run with everything but its log and output."""
 
     program: dict[str, Any] | None = said("The bound program; null before the run fell due.")
-    conditions: list[ConditionStatus]
+    conditions: list[ConditionStatus] = said("The bound conditions and pools, in the order in which they are asked.")
+    actions: list[dict[str, Any]] = said("The bound actions; secrets by their names.")
+    limits: dict[str, Any] | None = said("The bound limits in seconds, and so below: null before the run fell due.")
+    retry: dict[str, Any] | None
+    pools: list[dict[str, Any]]
+    deadlines: dict[str, Any] | None
     meta: dict[str, Any] = said("exit_code, signal, rusage, pid, host, … as the program reports")
     output_length: int
     operations: list[OperationName] = said("What a person may do to the run in its state.")

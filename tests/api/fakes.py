@@ -23,6 +23,7 @@ from apsis.domain.errors import BadRequest, NotFound
 from apsis.domain.events import Due, Event, MarkAsked, Ready, SkipAsked, StartAsked, Started, StopAsked, Succeeded
 from apsis.domain.job import Bound, Job, Source
 from apsis.domain.jobset import Difference, JobSet
+from apsis.domain.missed import Missed
 from apsis.domain.policy import ALWAYS, CatchUp
 from apsis.domain.program import NoOp, Process
 from apsis.domain.query import RunFilter, RunPage, StoredOutput
@@ -31,7 +32,9 @@ from apsis.domain.run import LogEntry, Run, run_id_of
 from apsis.domain.schedule import Occurrence
 from apsis.domain.snapshot import RevisionVerdict
 from apsis.domain.state import State
+from apsis.engine.holding import Pending
 from apsis.engine.ports import JobsNews, RunNews, WithdrawnNews
+from apsis.engine.room import PoolState
 from apsis.engine.waiting import Why
 from apsis.lib.clock import SystemClock
 from apsis.repo.ports import RepoState
@@ -61,6 +64,7 @@ class FakeTemplate:
     conditions: tuple[Mapping[str, object], ...] = ()
     schedules: tuple[Mapping[str, object], ...] = ({"type": "interval", "interval": 3600},)
     actions: tuple[Mapping[str, object], ...] = ()
+    policies: Mapping[str, object] = field(default_factory=lambda: {"retry": {"count": 3}})
 
     def bind(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Bound:
         return Bound(NoOp())
@@ -87,7 +91,9 @@ class FakeStore:
         self.runs: dict[str, Run] = {}
         self.logs: dict[str, list[LogEntry]] = {}
         self.metas: dict[str, dict[str, Any]] = {}
-        self.outputs: dict[str, tuple[StoredOutput, bytes]] = {}
+        self.outputs: dict[tuple[str, int], tuple[StoredOutput, bytes]] = {}
+        self.spans: list[Missed] = []
+        self.held = True
 
     async def load_run(self, run_id: str) -> Run | None:
         return self.runs.get(run_id)
@@ -114,11 +120,20 @@ class FakeStore:
     async def run_meta(self, run_id: str) -> Mapping[str, Any]:
         return self.metas.get(run_id, {})
 
-    async def stored_output(self, run_id: str) -> StoredOutput | None:
-        return self.outputs[run_id][0] if run_id in self.outputs else None
+    async def stored_output(self, run_id: str, attempt: int) -> StoredOutput | None:
+        return self.outputs[run_id, attempt][0] if (run_id, attempt) in self.outputs else None
 
-    async def read_stored_output(self, run_id: str, start: int, stop: int) -> bytes:
-        return self.outputs[run_id][1][start:stop]
+    async def read_stored_output(self, run_id: str, attempt: int, start: int, stop: int) -> bytes:
+        return self.outputs[run_id, attempt][1][start:stop]
+
+    async def missed(self, job_id: str, limit: int) -> Sequence[Missed]:
+        return [span for span in self.spans if span.job_id == job_id][:limit]
+
+    async def stats(self) -> Mapping[str, Any]:
+        return {"runs": {"success": 7}}
+
+    async def clear_held(self) -> None:
+        self.held = False
 
 
 def _matches(run: Run, wanted: RunFilter) -> bool:
@@ -192,6 +207,9 @@ class FakeEngine:
         self.hub = hub
         self.made = 0
         self.failing: str | None = None
+        self.held: str | None = None
+        self.owed: list[Pending | None] = []
+        self.released_by: list[str] = []
 
     def add(self, run: Run) -> Run:
         self.store.runs[run.run_id] = run
@@ -217,8 +235,9 @@ class FakeEngine:
 
     def finish(self, run_id: str, output: bytes | None = None) -> Run:
         if output is not None:
-            kept = StoredOutput(self.store.runs[run_id].attempt, len(output), hashlib.sha256(output).hexdigest())
-            self.store.outputs[run_id] = (kept, output)
+            attempt = self.store.runs[run_id].attempt
+            kept = StoredOutput(attempt, len(output), hashlib.sha256(output).hexdigest())
+            self.store.outputs[run_id, attempt] = (kept, output)
         return self.step(run_id, Succeeded(), meta={"pid": 7, "exit_code": 0})
 
     def withdraw(self, run_id: str) -> None:
@@ -281,7 +300,21 @@ class FakeEngine:
 
     def why(self, run_id: str) -> Sequence[Why]:
         condition = Dependency("etl/extract")
-        return [Why(condition, condition.describe(), Waits("not yet"), blocking=("raaaaaaaaaaaaaaaa",))]
+        return [Why(condition, condition.describe(), Waits("not yet"), blocking=(make_run(77),))]
+
+    def pending(self) -> Iterator[Pending | None]:
+        return iter(self.owed)
+
+    def pools(self) -> Sequence[PoolState]:
+        return [PoolState("db", 3, 2, 1, (make_run(78, state=State.RUNNING),))]
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        return {"jobs": len(self.jobs)}
+
+    async def release(self, *, who: str) -> None:
+        self.held = None
+        self.released_by.append(who)
 
 
 class FakeServer:

@@ -1,7 +1,7 @@
 """Jobs with legal defaults, of which a test shows only what matters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from whenever import Instant
@@ -34,6 +34,7 @@ class Plain:
     schedules: tuple[Mapping[str, object], ...] = ()
 
     actions: tuple[Mapping[str, object], ...] = ()
+    policies: Mapping[str, object] = field(default_factory=dict)
 
     def bind(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Bound:
         if self.broken:

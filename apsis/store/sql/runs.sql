@@ -95,11 +95,13 @@ select seq, time, state, message, who from run_log where run_id = ? and seq > ? 
 select meta from run_meta where run_id = ?
 
 -- name: stored_output
-select attempt, length, sha256 from run_output where run_id = ? order by attempt desc limit 1
+select attempt, length, sha256 from run_output where run_id = ? and attempt = ?
 
 -- name: read_output
-select attempt, data is null as in_file, substr(data, ? + 1, ?) as data from run_output
-where run_id = ? order by attempt desc limit 1
+select data is null as in_file, substr(data, ? + 1, ?) as data from run_output where run_id = ? and attempt = ?
+
+-- name: bounds
+select run_id, bound from run_bound where run_id in (select value from json_each(?))
 
 -- name: standings
 select run_id, attempt, state,

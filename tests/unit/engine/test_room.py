@@ -59,7 +59,7 @@ def test_who_waits_says_why_and_on_whom() -> None:
         first, second = await world.run("j", n="0"), await world.run("j", n="1")
         (why,) = world.engine.why(second.run_id)
         assert why.blocks
-        assert (why.text, why.blocking) == ("1 slot of pool db", (first.run_id,))
+        assert (why.text, [run.run_id for run in why.blocking]) == ("1 slot of pool db", [first.run_id])
         assert why.verdict.reason == "pool db has 0 of 1 free, 1 needed"
 
     play(story)
@@ -180,7 +180,7 @@ def test_max_running_counts_the_instance() -> None:
         first, second = await world.run("m", n="1"), await world.run("m", n="1")
         assert (world.state(first), world.state(second)) == (State.RUNNING, State.WAITING)
         (why,) = world.engine.why(second.run_id)
-        assert why.blocking == (first.run_id,)
+        assert [run.run_id for run in why.blocking] == [first.run_id]
         await end(world, first)
         assert world.state(second) is State.RUNNING
 

@@ -70,7 +70,7 @@ class Floor:
         return (self.machine.state.procs / f"{self.proc_id(run)}.output").exists()
 
     async def output(self, run: Run) -> bytes:
-        return await self.store.read_stored_output(run.run_id, 0, 1 << 20)
+        return await self.store.read_stored_output(run.run_id, run.attempt, 0, 1 << 20)
 
 
 @contextlib.asynccontextmanager

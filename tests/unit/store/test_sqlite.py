@@ -126,10 +126,10 @@ def test_output_is_read_by_offset_whether_small_or_large(store):
                 saved(a_run(2), output=Output(len(large), "00", None)),
             ]
         )
-        assert await store.read_stored_output(run_id(1), 1, 4) == b"\x00b\xff"
-        assert await store.read_stored_output(run_id(1), 4, 99) == b"c"
-        assert await store.read_stored_output(run_id(2), 255, 258) == b"\xff\x00\x01"
-        stored = await store.stored_output(run_id(2))
+        assert await store.read_stored_output(run_id(1), 1, 1, 4) == b"\x00b\xff"
+        assert await store.read_stored_output(run_id(1), 1, 4, 99) == b"c"
+        assert await store.read_stored_output(run_id(2), 1, 255, 258) == b"\xff\x00\x01"
+        stored = await store.stored_output(run_id(2), 1)
         assert stored is not None
         assert (stored.attempt, stored.length) == (1, len(large))
 
