@@ -52,11 +52,8 @@ class OutputView:
             yield piece
 
     async def _read(self, start: int, stop: int) -> bytes:
-        if (
-            self.stored is None
-            and self.attempt == self.run.attempt
-            and (piece := await self.live.read_output(self.run, start, stop))
-        ):
+        live = self.stored is None and self.attempt == self.run.attempt
+        if live and (piece := await self.live.read_output(self.run, start, stop)):
             return piece
         return await self.store.read_stored_output(self.run.run_id, self.attempt, start, stop)
 

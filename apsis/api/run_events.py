@@ -140,8 +140,7 @@ class RunFeed:
         """Write output from the cursor on: live while the program runs, the rest as it is stored."""
         while True:
             bell, run = watch.bell.next_ring, _run_of(watch)
-            if run.attempt != self._cursor.attempt:
-                self._cursor.attempt, self._cursor.offset = run.attempt, 0
+            await self._come_to(run, write)
             output = await view_output(self._services, run)
             if output.stored is not None:
                 async for piece in output.pieces(self._cursor.offset, output.length):
@@ -151,6 +150,16 @@ class RunFeed:
             if run.state.finished:
                 return
             await _rings(bell, LOOK_AGAIN_S if run.state in WITH_PROGRAM else None)
+
+    async def _come_to(self, run: Run, write: Write) -> None:
+        """Write what is left of the attempts before the run's, and turn to that one."""
+        while self._cursor.attempt < run.attempt:
+            output = await view_output(self._services, run, self._cursor.attempt)
+            async for piece in output.pieces(self._cursor.offset, output.length):
+                await self._write_output(write, self._cursor.offset, piece)
+            self._cursor.attempt, self._cursor.offset = self._cursor.attempt + 1, 0
+        if self._cursor.attempt > run.attempt:
+            self._cursor.attempt, self._cursor.offset = run.attempt, 0
 
     async def _follow_live(self, watch: RunWatch, run: Run, write: Write) -> None:
         """Write what the program writes; once the run is final all of it is stored, and the rest comes from there."""

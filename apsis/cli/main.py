@@ -33,6 +33,10 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "serve": Entry("serve", "serve", "Run the server, its API and its dashboard."),
         "check-job": Entry("check_job", "check_job", "Check job files, as CI does; needs no server."),
         "sync": Entry("sync", "sync", "Fetch the job repositories now, and say what became of them."),
+        "catch-up": Entry("catch_up", "catch_up", "Show what is due and not started, and whether it is held."),
+        "release": Entry("catch_up", "release", "Let go of what a server holds since its start."),
+        "pools": Entry("pools", "pools", "Show how full the pools are, and who is in them."),
+        "stats": Entry("stats", "stats", "Show the server in numbers."),
     },
     "Jobs": {
         "jobs": Entry("jobs", "jobs", "List jobs."),
@@ -41,6 +45,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
     "Runs": {
         "runs": Entry("runs", "runs", "List runs."),
         "show": Entry("runs", "show", "Show one run."),
+        "why": Entry("why", "why", "Say why a run does not start, or why it ended as it did."),
         "log": Entry("runs", "log", "Show what happened to a run, and by whom."),
         "output": Entry("output", "output", "Print a run's output, byte for byte."),
         "run": Entry("run", "run", "Run a job, now or later; wait for it if you like."),

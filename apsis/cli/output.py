@@ -7,21 +7,27 @@ from typing import Annotated
 import typer
 
 from apsis.cli.asking import RunArgument, ServerOption, find_run_id, open_client
+from apsis.cli.exits import USAGE, CommandError
 
 
 def output(
     run: RunArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="That of an earlier attempt (default: the newest).")
+    ] = None,
     server: ServerOption = None,
 ) -> None:
     """Print a run's output as it is, byte for byte."""
+    if follow and attempt is not None:
+        raise CommandError("--follow is for the newest attempt", USAGE, help="Leave --attempt out, or --follow.")
     with open_client(server) as client:
         run_id = find_run_id(client, run)
         if follow:
             for event in client.follow_output(run_id):
                 write(base64.b64decode(event.data))
         else:
-            for piece in client.output_pieces(run_id):
+            for piece in client.output_pieces(run_id, attempt):
                 write(piece)
 
 

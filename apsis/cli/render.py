@@ -52,7 +52,7 @@ def runs_table(runs: Sequence["Run"], zone: Zone, *, times: bool) -> RenderableT
     headings = ["RUN", "JOB", "ARGS", "STATE", f"SCHEDULE ({zone.label()})"]
     if times:
         headings += ["STARTED", "ENDED", "TOOK"]
-    return _table(
+    return table(
         [*headings, "MESSAGE"],
         (
             (
@@ -90,12 +90,12 @@ def run_page(run: "RunDetail", zone: Zone) -> RenderableType:
     rows += [(name, clean(_inline(value))) for name, value in run.meta.items()]
     rows.append(("output", Text(f"{run.output_length:,} bytes")))
     rows.append(("may", Text(", ".join(run.operations))))
-    return _facts(rows)
+    return facts(rows)
 
 
 def log_table(entries: Sequence["LogEntry"], zone: Zone) -> RenderableType:
     """Return a run's log, one entry a line."""
-    return _table(
+    return table(
         (f"TIME ({zone.label()})", "STATE", "WHO", "MESSAGE"),
         (
             (Text(zone.show(entry.time)), state(entry.state), clean(entry.who or ""), clean(entry.message))
@@ -106,7 +106,7 @@ def log_table(entries: Sequence["LogEntry"], zone: Zone) -> RenderableType:
 
 def jobs_table(jobs: Sequence["Job"], zone: Zone) -> RenderableType:
     """Return jobs, one a line."""
-    return _table(
+    return table(
         ("JOB", "PARAMS", f"NEXT RUN ({zone.label()})", "PROGRAM", "SCHEDULE"),
         (
             (
@@ -137,8 +137,8 @@ def job_page(job: "JobDetail", zone: Zone) -> RenderableType:
         for r in job.next_runs
     ]
     if job.description is None:
-        return _facts(rows)
-    return Group(_facts(rows), Text(), clean(job.description.strip(), lines=True))
+        return facts(rows)
+    return Group(facts(rows), Text(), clean(job.description.strip(), lines=True))
 
 
 def repos_page(page: "RepoPage", zone: Zone) -> RenderableType:
@@ -182,7 +182,7 @@ def _finding(finding: "Finding") -> Text:
     return text.append(_plain(f": {finding.message} [{finding.code}]" + (f" {finding.help}" if finding.help else "")))
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[Text]]) -> Text:
+def table(headings: Sequence[str], rows: Iterable[Sequence[Text]]) -> Text:
     """Return columns as wide as what is in them; by hand, because Rich's Table takes 100 ms for 100 rows."""
     cells = [[Text(heading, style="bold") for heading in headings], *rows]
     widths = [max(row[column].cell_len for row in cells) for column in range(len(headings) - 1)]
@@ -194,7 +194,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[Text]]) -> Text:
     return table
 
 
-def _facts(rows: Iterable[tuple[str, Text]]) -> RenderableType:
+def facts(rows: Iterable[tuple[str, Text]]) -> RenderableType:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False)

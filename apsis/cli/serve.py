@@ -28,6 +28,13 @@ def serve(
     archive_after: Annotated[
         str | None, typer.Option(metavar="AGE", help="Move runs to archive.db that ended so long ago, such as 90d.")
     ] = None,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Start nothing that fell due until it is released by `apsis release`.")
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="In a new database: run what was due since then (an instant, date, or 12h)."),
+    ] = None,
     config: Annotated[Path | None, typer.Option("-c", "--config", help="A YAML file with these options.")] = None,
 ) -> None:
     """Follow job repositories, run their jobs, and answer API and dashboard.
@@ -51,6 +58,8 @@ def serve(
             allow_hosts=allow_host,
             insecure=insecure,
             archive_after=archive_after,
+            hold=hold,
+            since=since,
         )
         code = run(settings, lambda address: typer.echo(f"Apsis serves {address}"))
     except ApsisError as error:

@@ -1,16 +1,20 @@
 """What `apsis serve` is told: options, over a file, over defaults."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from whenever import Date, Instant, Time, TimeDelta
 
 from apsis.actions.mailing import Mailing, Tls
 from apsis.domain.errors import BadRequest
 from apsis.domain.secret import Secret
+from apsis.lib.clock import SystemClock
 from apsis.lib.duration import parse_duration
+from apsis.lib.instant import parse_instant
 from apsis.service.archiving import ArchiveKeys, ArchivePolicy, archive_policy
 from apsis.service.secrets import FromCommand, FromEnv, FromFile, Source
 from apsis.spec.yaml import YamlError, decode, parse
@@ -66,6 +70,12 @@ class EmailKeys(BaseModel, extra="forbid"):
         return Mailing(self.host, self.port or DEFAULT_PORTS[self.tls], self.sender, self.user, password, self.tls)
 
 
+class WaitingKeys(BaseModel, extra="forbid"):
+    """How long runs may wait."""
+
+    max_time: str | float
+
+
 class ConfigFile(BaseModel, extra="forbid"):
     """The keys of the configuration file; those that are options of `apsis serve` too yield to them."""
 
@@ -76,6 +86,9 @@ class ConfigFile(BaseModel, extra="forbid"):
     bind: str | None = None
     allow_hosts: list[str] = []
     insecure: bool = False
+    hold: bool = False
+    since: str | None = None
+    waiting: WaitingKeys | None = None
     url: str | None = Field(default=None, pattern=r"^https?://[^/?#]+(/[^?#]*)?$")
     secrets: dict[str, SecretKeys] = {}
     email: EmailKeys | None = None
@@ -84,7 +97,10 @@ class ConfigFile(BaseModel, extra="forbid"):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the server does; `port` 0 takes a free one."""
+    """What the server does; `port` 0 takes a free one.
+
+    In a new database the first jobs run from `since` on; `since_asked`: it is an error if the database is not new.
+    """
 
     state: Path
     repos: tuple[str, ...]
@@ -93,6 +109,10 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 5050
     allow_hosts: frozenset[str] = frozenset()
+    hold: bool = False
+    since: Instant | None = None
+    since_asked: bool = False
+    longest_wait_s: float | None = None
     url: str | None = None
     secrets: Mapping[str, Source] = field(default_factory=dict)
     email: Mailing | None = None
@@ -132,6 +152,8 @@ def make_config(
     allow_hosts: list[str],
     insecure: bool,
     archive_after: str | None = None,
+    hold: bool = False,
+    since: str | None = None,
 ) -> Config:
     """Lay the options over the file; raise BadRequest for what cannot be."""
     state_dir = state or (Path(file.state) if file.state else None)
@@ -155,6 +177,10 @@ def make_config(
         host=host,
         port=port,
         allow_hosts=frozenset(hosts),
+        hold=hold or file.hold,
+        since=_read_since(since if since is not None else file.since),
+        since_asked=since is not None,
+        longest_wait_s=_read_longest_wait(file.waiting),
         url=file.url.rstrip("/") if file.url else None,
         secrets={name: keys.source() for name, keys in file.secrets.items()},
         email=file.email.mailing() if file.email else None,
@@ -179,3 +205,32 @@ def _read_poll(poll: Any) -> float:
     if seconds < 0.1:
         raise BadRequest(f"--poll {poll!r} is too often", help="At least 0.1s.")
     return seconds
+
+
+def _read_since(since: str | None) -> Instant | None:
+    """Read an instant, a date (from its midnight in UTC), or a duration ago."""
+    if since is None:
+        return None
+    now = SystemClock().now()
+    at: Instant | None = None
+    for form in (parse_instant, _midnight, lambda text: now - TimeDelta(seconds=parse_duration(text))):
+        with suppress(ValueError):
+            at = at or form(since)
+    if at is None:
+        raise BadRequest(f"--since {since!r} is no time", help="For example 2026-11-24T12:00:00Z, 2026-11-24 or 12h.")
+    if at > now:
+        raise BadRequest(f"--since {since!r} is yet to come", help="Jobs run from now on without it.")
+    return at
+
+
+def _midnight(text: str) -> Instant:
+    return Date.parse_iso(text).at(Time(0)).assume_utc()
+
+
+def _read_longest_wait(waiting: WaitingKeys | None) -> float | None:
+    if waiting is None:
+        return None
+    try:
+        return parse_duration(waiting.max_time)
+    except ValueError as error:
+        raise BadRequest(f"waiting.max_time: {error}", help="For example 1d or 12h.") from error

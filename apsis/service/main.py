@@ -38,6 +38,7 @@ from apsis.repo.check import check
 from apsis.repo.followers import Followers
 from apsis.repo.source import open_source, parse_repo
 from apsis.repo.sync import Follower
+from apsis.service import starting
 from apsis.service.archiving import Archiving
 from apsis.service.config import Config
 from apsis.service.secrets import ConfiguredSecrets
@@ -140,7 +141,7 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
         stack.push_async_callback(agents.close)
         await agent.start()
         stack.push_async_callback(agent.stop_if_idle)
-        await engine.restore(await followers.restore())
+        await starting.restore(engine, store, followers, config)
         tasks.start(engine.run(), "engine").add_done_callback(engine_ended)
         tasks.start(sweep.run(), "sweep")
         tasks.start(outbox.run(engine.delivered), "outbox")

@@ -94,7 +94,7 @@ def test_a_program_that_ends_while_its_output_is_read_loses_no_byte():
 
     async def ends(run, start, stop):
         piece = await read(run, start, stop)
-        if start > 0 and run.run_id not in server.store.outputs:
+        if start > 0 and (run.run_id, run.attempt) not in server.store.outputs:
             server.engine.finish(run.run_id, OUTPUT)
             server.live.written.clear()
         return piece
