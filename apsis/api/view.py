@@ -148,7 +148,7 @@ def _run_fields(run: Run) -> dict[str, Any]:
         "args": dict(run.args),
         "state": run.state.value,
         "schedule_time": format_instant(run.schedule_time),
-        "due": format_instant(run.due) if run.due is not None and run.due != run.schedule_time else None,
+        "due": _due(run),
         "timestamps": {state.value: format_instant(at) for state, at in run.timestamps.items()},
         "attempt": run.attempt,
         "attempts": run.bound.retry.count + 1 if run.attempt > 1 and run.bound and run.bound.retry else None,
@@ -213,7 +213,14 @@ def _job_fields(job: Job, coming: Sequence[Run]) -> dict[str, Any]:
 
 
 def _next_run(run: Run) -> wire_job.NextRun:
-    return wire_job.NextRun(run_id=run.run_id, schedule_time=format_instant(run.schedule_time), args=dict(run.args))
+    return wire_job.NextRun(
+        run_id=run.run_id, schedule_time=format_instant(run.schedule_time), due=_due(run), args=dict(run.args)
+    )
+
+
+def _due(run: Run) -> str | None:
+    """Return when the run is due, if not at its schedule time."""
+    return None if run.due_at == run.schedule_time else format_instant(run.due_at)
 
 
 def _finding(finding: Finding) -> wire_repo.Finding:

@@ -2,12 +2,15 @@
 
 import base64
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from apsis.cli.asking import RunArgument, ServerOption, find_run_id, open_client
 from apsis.cli.exits import USAGE, CommandError
+
+if TYPE_CHECKING:
+    from apsis.wire.run import RunDetail
 
 
 def output(
@@ -27,8 +30,19 @@ def output(
             for event in client.follow_output(run_id):
                 write(base64.b64decode(event.data))
         else:
+            written = 0
             for piece in client.output_pieces(run_id, attempt):
                 write(piece)
+                written += len(piece)
+            if not written and attempt is None:
+                _hint(client.get_run(run_id))
+
+
+def _hint(run: "RunDetail") -> None:
+    """Say where the output is that one may have meant."""
+    if run.attempt > 1:
+        earlier = f"`--attempt {run.attempt - 1}` shows that of the one before"
+        typer.echo(f"attempt {run.attempt} has written nothing; {earlier}", err=True)
 
 
 def write(data: bytes) -> None:

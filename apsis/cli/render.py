@@ -9,7 +9,7 @@ from rich.text import Text
 from apsis.cli.when import Zone
 
 if TYPE_CHECKING:
-    from apsis.wire.job import Job, JobDetail
+    from apsis.wire.job import Job, JobDetail, Missed
     from apsis.wire.repo import Finding, Repo, RepoPage
     from apsis.wire.run import LogEntry, Run, RunDetail, StateName
 
@@ -78,15 +78,22 @@ def run_page(run: "RunDetail", zone: Zone) -> RenderableType:
         ("state", state(run.state).append(f"  {_plain(run.message)}" if run.message else "", style="default")),
         ("schedule time", Text(f"{zone.show(run.schedule_time)} ({zone.label()})")),
     ]
+    rows += [("due", Text(zone.show(run.due)))] if run.due is not None else []
     rows += [(name, Text(zone.show(at))) for name, at in run.timestamps.items()]
-    rows += [("attempt", Text(str(run.attempt)))] if run.attempt != 1 else []
+    rows += [("attempt", Text(attempt(run)))] if run.attempt != 1 else []
+    rows += [("late", Text(f"missed {name.replace('_', ' ')}", style="yellow")) for name in run.breached]
     rows += [(name, clean(str(value))) for name, value in _known(rerun_of=run.rerun_of, label=run.label)]
     rows.append(("kind", Text("expected" if run.expected else "ad hoc" if run.adhoc else "scheduled")))
     if run.revision is not None:
         rows.append(("definition", clean(f"{run.path} at {run.revision[:12]}")))
     rows += [("program", clean(_inline(run.program)))] if run.program else []
     marks: dict[bool | None, str] = {True: "holds", False: "does not hold", None: "not asked yet"}
-    rows += [("condition", clean(f"{c.text}: {marks[c.holds]}")) for c in run.conditions]
+    rows += [
+        ("condition", clean(f"{c.text}: {marks[c.holds]}" + (f"; {c.reason}" if c.reason else "")))
+        for c in run.conditions
+    ]
+    rows += [("action", clean(_inline(action))) for action in run.actions]
+    rows += [(name, clean(_inline(said))) for name, said in _policies(run)]
     rows += [(name, clean(_inline(value))) for name, value in run.meta.items()]
     rows.append(("output", Text(f"{run.output_length:,} bytes")))
     rows.append(("may", Text(", ".join(run.operations))))
@@ -112,7 +119,7 @@ def jobs_table(jobs: Sequence["Job"], zone: Zone) -> RenderableType:
             (
                 clean(job.job_id),
                 clean(" ".join(job.params)),
-                Text(zone.show(job.next_run.schedule_time) if job.next_run else "-"),
+                Text(zone.show(job.next_run.due or job.next_run.schedule_time) if job.next_run else "-"),
                 clean(job.program_type),
                 clean("; ".join(s.text if s.enabled else f"{s.text} (disabled)" for s in job.schedules)),
             )
@@ -131,11 +138,12 @@ def job_page(job: "JobDetail", zone: Zone) -> RenderableType:
         ("program", clean(_inline(job.program))),
     ]
     rows += [("condition", clean(_inline(condition))) for condition in job.conditions]
+    rows += [("action", clean(_inline(action))) for action in job.actions]
+    rows += [(name, clean(_inline(said))) for name, said in job.policies.items()]
     rows += [("schedule", clean(s.text if s.enabled else f"{s.text} (disabled)")) for s in job.schedules]
-    rows += [
-        ("next run", clean(f"{zone.show(r.schedule_time)} ({zone.label()})  {r.run_id[:SHORT]}  {_args(r.args)}"))
-        for r in job.next_runs
-    ]
+    due = ((run, zone.show(run.due or run.schedule_time)) for run in job.next_runs)
+    rows += [("next run", clean(f"{at} ({zone.label()})  {r.run_id[:SHORT]}  {_args(r.args)}")) for r, at in due]
+    rows += [("missed", clean(_missed(span, zone))) for span in job.missed]
     if job.description is None:
         return facts(rows)
     return Group(facts(rows), Text(), clean(job.description.strip(), lines=True))
@@ -144,6 +152,11 @@ def job_page(job: "JobDetail", zone: Zone) -> RenderableType:
 def repos_page(page: "RepoPage", zone: Zone) -> RenderableType:
     """Return what became of the repositories' newest revisions, findings included."""
     return Group(*(part for repo in page.repos for part in _repo(repo, zone)))
+
+
+def attempt(run: "Run") -> str:
+    """Return which attempt the run is in, of how many: `2 of 4`."""
+    return f"{run.attempt} of {run.attempts}" if run.attempts is not None else str(run.attempt)
 
 
 def state(name: "StateName") -> Text:
@@ -195,6 +208,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Text]]) -> Text:
 
 
 def facts(rows: Iterable[tuple[str, Text]]) -> RenderableType:
+    """Return names and values, one a line."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -230,6 +244,18 @@ def _inline(value: Any) -> str:
             return "[" + ", ".join(map(_inline, value)) + "]"
         case _:
             return str(value)
+
+
+def _policies(run: "RunDetail") -> Iterable[tuple[str, Any]]:
+    """Yield the policies that the run has, by name."""
+    yield from ((name, said) for name, said in (("limits", run.limits), ("retry", run.retry)) if said)
+    yield from (("pool", pool) for pool in run.pools)
+    yield from (("deadlines", said) for said in (run.deadlines,) if said)
+
+
+def _missed(span: "Missed", zone: Zone) -> str:
+    count = f"{span.count:,} time{'s' if span.count > 1 else ''}" if span.count <= 10_000 else "over 10,000 times"
+    return f"{count} of {span.schedule}, {zone.show(span.first)} to {zone.show(span.last)}: {span.reason}"
 
 
 def _known(**values: str | None) -> list[tuple[str, str]]:

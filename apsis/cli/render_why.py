@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 FINAL: Final = frozenset({"success", "failure", "error", "skipped"})
 
 
-def why(run: "RunDetail", zone: Zone) -> RenderableType:
-    """Return the reason for the state that the run is in."""
+def why(run: "RunDetail", held: str | None, zone: Zone) -> RenderableType:
+    """Return the reason for the state that the run is in; `held` is why the server is held."""
     head = clean(f"{run.run_id[:SHORT]} {run.job_id} is ").append_text(state(run.state))
-    return Group(head, *_lines(run, zone))
+    lines = list(_lines(run, zone))
+    if held is not None and run.state in {"scheduled", "waiting"}:
+        lines.append(clean(f"  the server is held: {held}; `apsis release` lets go"))
+    return Group(head, *lines)
 
 
 def _lines(run: "RunDetail", zone: Zone) -> Iterable[Text]:

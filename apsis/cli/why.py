@@ -12,9 +12,10 @@ def why(run: RunArgument, format: FormatOption = "text", server: ServerOption = 
     zone = open_zone(tz)
     with open_client(server) as client:
         found = client.get_run(find_run_id(client, run))
+        held = client.health().held
     if format == "json":
         print_json(found)
         return
     from apsis.cli import render, render_why
 
-    render.show(render_why.why(found, zone))
+    render.show(render_why.why(found, held, zone))

@@ -103,7 +103,16 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
     sweep = Sweep(store.instance_id, agents, store, store.outputs, clock, secrets)
     probes = Probes(store.instance_id, agents)
     outbox = Outbox(store, _senders(config, store.instance_id, secrets, clock), clock)
-    engine = Engine(store, hub, programs, clock, partial(token_bytes, 10), probes=probes, outbox=outbox)
+    engine = Engine(
+        store,
+        hub,
+        programs,
+        clock,
+        partial(token_bytes, 10),
+        probes=probes,
+        outbox=outbox,
+        longest_wait_s=config.longest_wait_s,
+    )
     followers = Followers(_followers(config, store, engine, hub, clock), store)
     services = Services(engine, store, programs, followers, hub, clock, apsis.__version__, config.allow_hosts)
     tasks = Tasks("server")

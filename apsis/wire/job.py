@@ -20,6 +20,7 @@ class NextRun:
 
     run_id: str
     schedule_time: str
+    due: str | None = said("As in a run: null if it is due at its schedule time.", default=None)
     args: dict[str, str]
 
 

@@ -23,11 +23,11 @@ class Run:
     args: dict[str, str]
     state: StateName
     schedule_time: str
-    due: str | None = said("When it is to start, where that is not its schedule time: jitter, or another attempt.")
+    due: str | None = said("When it is to start, if not at its schedule time: jitter, another attempt.", default=None)
     timestamps: dict[StateName, str]
     attempt: int
-    attempts: int | None = said("From the second attempt on: how many there may be in all.")
-    breached: list[DeadlineName] = said("The deadlines that it has missed.")
+    attempts: int | None = said("From the second attempt on: how many there may be in all.", default=None)
+    breached: list[DeadlineName] = said("The deadlines that it has missed.", default_factory=list)
     rerun_of: str | None
     label: str | None
     labels: list[str]

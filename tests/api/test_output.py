@@ -3,6 +3,7 @@
 import pytest
 
 from apsis.api.output import parse_range
+from apsis.domain.query import StoredOutput
 from tests.api.asking import ask
 from tests.api.fakes import FakeServer, make_run
 
@@ -107,3 +108,18 @@ def test_the_end_of_a_range_is_inclusive():
     assert parse_range("bytes=0-9", 100) == (0, 10)
     assert parse_range("bytes= 0 - 9", 100) == (0, 10)
     assert parse_range(None, 100) is None
+
+
+def test_the_output_of_an_earlier_attempt_is_asked_for_by_its_number():
+    server = FakeServer()
+    run = server.engine.add(make_run(1, attempt=2))
+    for attempt, output in ((1, b"sorry"), (2, b"done")):
+        server.store.outputs[run.run_id, attempt] = (StoredOutput(attempt, len(output), f"{attempt}"), output)
+    path = f"/api/v1/runs/{run.run_id}/output"
+    assert [ask(server.app, "GET", f"{path}{query}").content for query in ("", "?attempt=1", "?attempt=2")] == [
+        b"done",
+        b"sorry",
+        b"done",
+    ]
+    for bad in ("3", "0", "x"):
+        assert ask(server.app, "GET", f"{path}?attempt={bad}").status_code == 422

@@ -5,14 +5,20 @@ import dataclasses
 import logging
 
 import pytest
+from whenever import TimeDelta
 
 from apsis.api.coding import from_json
 from apsis.domain.args import Args
 from apsis.domain.errors import StoreError
+from apsis.domain.job import Bound
+from apsis.domain.missed import Missed
+from apsis.domain.policy import Deadlines, Limits, Pool, Retry
+from apsis.domain.program import NoOp
 from apsis.domain.state import State
+from apsis.engine.holding import Pending
 from apsis.wire import job, repo, run
 from tests.api.asking import ask, asking
-from tests.api.fakes import FakeServer, make_job, make_run
+from tests.api.fakes import T0, FakeServer, make_job, make_run
 
 
 @pytest.fixture
@@ -327,3 +333,61 @@ def test_args_with_odd_names_and_values_come_through(server):
             return await client.get("/api/v1/runs", params={"arg.a b&c=d/é": "ü=&\n"})
 
     assert [r["run_id"] for r in asyncio.run(find()).json()["runs"]] == [one.run_id]
+
+
+def test_what_is_due_is_listed_worst_first_and_released_once(server):
+    server.engine.held = "restored"
+    server.engine.owed = [Pending("a", 2, False, T0), None, Pending("b", 1000, True, T0)]
+    page = ask(server.app, "GET", "/api/v1/catch-up").json()
+    assert (page["held"], page["jobs"], page["runs"]) == ("restored", 2, 1002)
+    assert [(p["job_id"], p["runs"], p["more"]) for p in page["pending"]] == [("b", 1000, True), ("a", 2, False)]
+    assert ask(server.app, "GET", "/healthz").json()["held"] == "restored"
+
+    for _ in range(2):
+        after = ask(server.app, "POST", "/api/v1/catch-up/release", json={}, headers={"X-Apsis-Who": "ada"})
+        assert (after.status_code, after.json()["held"]) == (200, None)
+    assert (server.engine.released_by, server.store.held) == (["ada"], False)
+
+
+def test_pools_say_how_full_they_are_and_who_is_in_them(server):
+    (pool,) = ask(server.app, "GET", "/api/v1/pools").json()["pools"]
+    assert (pool["name"], pool["size"], pool["taken"], pool["waiting"]) == ("db", 3, 2, 1)
+    assert [(run["job_id"], run["state"]) for run in pool["holders"]] == [("etl/load", "running")]
+
+
+def test_stats_have_what_is_in_memory_and_on_disk(server):
+    assert ask(server.app, "GET", "/api/v1/stats").json() == {
+        "held": None,
+        "engine": {"jobs": 1},
+        "store": {"runs": {"success": 7}},
+    }
+
+
+def test_a_run_that_is_tried_again_says_so_and_its_policies_are_in_its_detail(server):
+    pool, limits = Pool("db", 2, "skip"), Limits(running_s=60)
+    bound = Bound(NoOp(), retry=Retry(3, delay_s=30), pools=(pool,), limits=limits, deadlines=Deadlines(start_by_s=5))
+    due = T0 + TimeDelta(seconds=90)
+    run = server.engine.add(make_run(1, attempt=2, due=due, bound=bound, breached=("start_by",)))
+    shown = ask(server.app, "GET", f"/api/v1/runs/{run.run_id}").json()
+    assert (shown["attempt"], shown["attempts"], shown["due"]) == (2, 4, "2026-11-24T12:01:30.000Z")
+    assert shown["breached"] == ["start_by"]
+    assert (shown["retry"]["count"], shown["retry"]["delay_s"]) == (3, 30.0)
+    assert (shown["limits"], shown["deadlines"]) == ({"running_s": 60.0}, {"start_by_s": 5.0})
+    assert shown["pools"] == [{"name": "db", "slots": 2, "policy": "skip"}]
+    first = server.engine.add(make_run(2, due=make_run(2).schedule_time, bound=bound))
+    shown = ask(server.app, "GET", f"/api/v1/runs/{first.run_id}").json()
+    assert (shown["attempts"], shown["due"], shown["breached"]) == (None, None, [])
+
+
+def test_a_waiting_run_names_what_is_in_its_way(server):
+    run = server.engine.add(make_run(1))
+    (condition,) = ask(server.app, "GET", f"/api/v1/runs/{run.run_id}").json()["conditions"]
+    assert (condition["holds"], condition["reason"]) == (False, "not yet")
+    assert [(one["run_id"], one["state"]) for one in condition["blocking"]] == [(make_run(77).run_id, "scheduled")]
+
+
+def test_a_job_shows_its_policies_and_what_it_missed(server):
+    server.store.spans = [Missed("etl/load", "each hour", 3, T0, T0, "catch_up is latest", T0)]
+    shown = ask(server.app, "GET", "/api/v1/jobs/etl/load").json()
+    assert shown["policies"] == {"retry": {"count": 3}}
+    assert [(m["count"], m["reason"]) for m in shown["missed"]] == [(3, "catch_up is latest")]

@@ -19,6 +19,7 @@ RUN = Run(
     schedule_time="2026-11-24T12:00:00.000Z",
     timestamps={"running": "2026-11-24T12:00:00.500Z", "failure": "2026-11-24T12:01:30.750Z"},
     attempt=1,
+    breached=[],
     rerun_of=None,
     label=None,
     labels=[],

@@ -127,6 +127,11 @@ class ServerProcess:
         """End it as an operator would; returns its exit code."""
         return self._end(signal.SIGTERM)
 
+    def ended(self) -> int:
+        """Wait until it has ended by itself, and return its exit code."""
+        assert self._process is not None
+        return self._reap()
+
     def close(self) -> None:
         """End it and its agent, whatever they do."""
         self._http.close()
@@ -167,6 +172,10 @@ class ServerProcess:
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None
         self._process.send_signal(number)
+        return self._reap()
+
+    def _reap(self) -> int:
+        assert self._process is not None
         code = self._process.wait(timeout=PATIENCE_S)
         assert self._process.stdout is not None
         self._process.stdout.close()

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from whenever import Instant, TimeDelta
 
 from apsis.actions.mailing import Mailing
 from apsis.domain.errors import BadRequest
 from apsis.domain.secret import Secret
+from apsis.lib.clock import SystemClock
 from apsis.service.config import Config, ConfigFile, EmailKeys, make_config, read_config_file
 from apsis.service.secrets import FromCommand, FromEnv, FromFile
 
@@ -19,6 +21,8 @@ NOTHING: dict[str, Any] = {
     "bind": None,
     "allow_hosts": [],
     "insecure": False,
+    "hold": False,
+    "since": None,
 }
 
 
@@ -153,3 +157,33 @@ def test_what_is_wrong_with_them_is_told_without_a_value(tmp_path: Path, text: s
     with pytest.raises(BadRequest, match=words) as caught:
         read_config_file(path)
     assert "hunter2" not in caught.value.message + (caught.value.help or "")
+
+
+@pytest.mark.parametrize("written", ["2026-11-24T00:00:00Z", "2026-11-24"])
+def test_since_is_an_instant_or_a_date_in_utc(written: str) -> None:
+    config = config_of(ConfigFile(state="/s", since=written))
+    assert (config.since, config.since_asked) == (Instant.from_utc(2026, 11, 24), False)
+    assert config_of(since=written).since_asked
+
+
+def test_since_may_be_a_duration_ago() -> None:
+    ago = SystemClock().now() - TimeDelta(hours=12)
+    since = config_of(since="12h").since
+    assert since is not None
+    assert abs(since - ago) < TimeDelta(seconds=60)
+
+
+@pytest.mark.parametrize(("written", "words"), [("soon", "no time"), ("9999-01-01", "yet to come")])
+def test_a_since_that_cannot_be_is_named(written: str, words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        config_of(since=written)
+
+
+def test_holding_and_the_longest_wait_are_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "apsis.yaml"
+    path.write_text("state: /s\nhold: true\nwaiting: {max_time: 1d}\n")
+    config = config_of(read_config_file(path))
+    assert (config.hold, config.longest_wait_s) == (True, 86_400)
+    path.write_text("state: /s\nwaiting: {max_time: long}\n")
+    with pytest.raises(BadRequest, match="max_time"):
+        config_of(read_config_file(path))
