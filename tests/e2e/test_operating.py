@@ -1,5 +1,6 @@
 """What an operator sees and does: attempts, pools, deadlines, what is held and what a new database begins with."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def test_who_waits_for_room_in_a_pool_says_on_whom_and_a_late_run_is_marked(
     in_state(server, second, "running")
     (tmp_path / "gate-2").touch()
     in_state(server, second, "success")
-    assert "success  2" in " ".join(apsis("stats").out.split("store runs "))
+    assert re.search(r"^store runs success +2$", apsis("stats").out, re.MULTILINE)
 
 
 def test_a_held_server_starts_nothing_that_fell_due_until_it_is_released(repo: JobRepo, tmp_path: Path) -> None:
