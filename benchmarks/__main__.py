@@ -7,10 +7,18 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import noops, past, processes, push
+from benchmarks import day, idle, lateness, noops, past, processes, push
 from benchmarks.figure import Figure
 
-ALL = {"push": push.measure, "P5": noops.measure, "P6": processes.measure, "P12": past.measure}
+ALL = {
+    "push": push.measure,
+    "P5": noops.measure,
+    "P6": processes.measure,
+    "P8": lateness.measure,
+    "P12": past.measure,
+    "P13": idle.measure,
+    "P18": day.measure,
+}
 LONG = {"P12-10M": past.measure_ten_million}
 """Only when named: the first time it takes a quarter of an hour, and 9 GB of disk for good."""
 

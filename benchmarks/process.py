@@ -23,5 +23,13 @@ class Usage:
     @property
     def cpu_s(self) -> float:
         """CPU time of all its threads so far, to 10 ms."""
-        fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return self._ticks(11, 12) / TICKS
+
+    @property
+    def children_cpu_s(self) -> float:
+        """CPU time of the children that have ended."""
+        return self._ticks(13, 14) / TICKS
+
+    def _ticks(self, *fields: int) -> int:
+        stat = (self._proc / "stat").read_text().rpartition(")")[2].split()
+        return sum(int(stat[field]) for field in fields)
