@@ -5,7 +5,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from secrets import token_bytes
@@ -41,6 +41,8 @@ from apsis.repo.sync import Follower
 from apsis.service import starting
 from apsis.service.archiving import Archiving
 from apsis.service.config import Config
+from apsis.service.garbage import uncollected
+from apsis.service.http import Http
 from apsis.service.secrets import ConfiguredSecrets
 from apsis.spec.load import Loader
 from apsis.store.store import SqliteStore
@@ -72,24 +74,6 @@ def serve(config: Config, announce: Callable[[str], None]) -> int:
     finally:
         store.close()
         listening.close()
-
-
-class Http(uvicorn.Server):
-    """Uvicorn, with our signals and a word when it answers."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the composition root."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
-        await super().startup(sockets)
-        self._ready()
 
 
 async def _serve(config: Config, store: SqliteStore, listening: socket.socket, announce: Callable[[str], None]) -> int:
@@ -125,12 +109,13 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
             server_header=False,
             timeout_graceful_shutdown=STOP_WITHIN_S,
         ),
+        clock,
         ready=lambda: announce(_address(listening)),
     )
 
     def stop() -> None:
         hub.close()
-        http.should_exit = True
+        http.stop()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -150,7 +135,8 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
         stack.push_async_callback(agents.close)
         await agent.start()
         stack.push_async_callback(agent.stop_if_idle)
-        await starting.restore(engine, store, followers, config)
+        with uncollected():
+            await starting.restore(engine, store, followers, config)
         tasks.start(engine.run(), "engine").add_done_callback(engine_ended)
         tasks.start(sweep.run(), "sweep")
         tasks.start(outbox.run(engine.delivered), "outbox")
