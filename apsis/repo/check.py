@@ -4,11 +4,9 @@ from typing import Final
 
 from apsis.domain.finding import Finding
 from apsis.repo.rules import cycles, jobs, names, policies, schedules, shared
-from apsis.repo.rules.found import Rule, Snapshot
+from apsis.repo.rules.found import Found, Rule, Snapshot
 from apsis.spec.bind import JobTemplate
-from apsis.spec.complain import Place
 from apsis.spec.load import Loaded
-from apsis.spec.settings import FILE
 
 RULES: Final[tuple[Rule, ...]] = (
     schedules.schedules_give_the_params,
@@ -28,17 +26,16 @@ RULES: Final[tuple[Rule, ...]] = (
 def check(loaded: Loaded) -> tuple[Finding, ...]:
     """Return all findings, the loader's included, by file and line."""
     snapshot = Snapshot(loaded)
-    findings = list(loaded.findings)
-    in_cycles = list(cycles.actions_come_to_an_end(snapshot))
+    found: dict[str, list[Found]] = {}
     for job in snapshot.jobs.values():
-        if not isinstance(job.template, JobTemplate):
+        if isinstance(job.template, JobTemplate):
+            found[job.source.path] = [item for rule in RULES for item in rule(job, job.template, snapshot)]
+    for path, item in (*shared.shared_actions_fit_every_job(snapshot), *cycles.actions_come_to_an_end(snapshot)):
+        found.setdefault(path, []).append(item)
+    findings = list(loaded.findings)
+    for path, items in found.items():
+        if not items:
             continue
-        found = [item for rule in RULES for item in rule(job, job.template, snapshot)]
-        found += [item for job_id, item in in_cycles if job_id == job.job_id]
-        if found:
-            place = Place(job.source.path, job.text)
-            findings.extend(place.finding(item.complaint, item.severity, item.within) for item in found)
-    if found := list(shared.shared_actions_fit_every_job(snapshot)):
-        place = loaded.place(FILE)
-        findings.extend(place.finding(item.complaint, item.severity, item.within) for item in found)
+        place = loaded.place(path)
+        findings.extend(place.finding(item.complaint, item.severity, item.within) for item in items)
     return tuple(sorted(findings, key=lambda f: (f.path, f.line or 0, f.column or 0, f.code)))

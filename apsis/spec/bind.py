@@ -29,6 +29,10 @@ class Shared:
     written: tuple[Mapping[str, Any], ...] = ()
     is_list: bool = True
 
+    def path(self, number: int) -> tuple[str | int, ...]:
+        """Return the place of an action in the file."""
+        return ("actions", number) if self.is_list else ("actions",)
+
 
 NOTHING_SHARED = Shared()
 

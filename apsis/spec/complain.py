@@ -119,7 +119,7 @@ def _complaint(item: Mapping[str, Any], data: Any, keys: tuple[str, ...]) -> Com
         return Complaint("secret", path, "a secret cannot stand here", SECRETS)
     match item["type"]:
         case "apsis":
-            return Complaint(context["code"], path, context["message"], context["help"])
+            return Complaint(context["code"], path, context["message"], context["help"], last == "[key]")
         case "missing" if last == "type":
             return _type_missing(path)
         case "missing":

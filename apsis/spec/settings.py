@@ -19,6 +19,8 @@ from apsis.spec.spelling import spell, spell_types
 from apsis.spec.yaml import Path, YamlError
 
 FILE: Final = "apsis.yaml"
+NAMED: Final = frozenset({"types", "calendars", "pools"})
+"""Keys whose values stand alone, so that one with an error costs itself only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def _without(data: Mapping[str, Any], bad: set[Path]) -> dict[str, Any]:
     """Return what is left when the values with errors are taken out."""
     left: dict[str, Any] = {}
     for key, value in data.items():
-        if isinstance(value, dict) and (key,) not in bad:
+        if key in NAMED and isinstance(value, dict) and (key,) not in bad:
             left[key] = {name: item for name, item in value.items() if (key, name) not in bad}
         elif not any(path[:1] == (key,) for path in bad):
             left[key] = value

@@ -1,6 +1,7 @@
 """Jobs that schedule each other without end."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
@@ -13,38 +14,68 @@ from apsis.spec.bind import JobTemplate
 from apsis.spec.bind_actions import bind_if
 from apsis.spec.complain import Complaint
 from apsis.spec.instances import ELSEWHERE, full_id
+from apsis.spec.settings import FILE
 from apsis.spec.yaml import Path
 
 MOST: Final = 20
 """Cycles that are told of; who has more reads the first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The action that leads from one job to another; `file` is that of the job, or apsis.yaml."""
+
+    file: str
+    path: Path
+
+
+Edges = dict[str, dict[str, Edge]]
+"""What each job schedules when it succeeds, by the ids of both."""
+
+
 def actions_come_to_an_end(snapshot: Snapshot) -> Iterator[tuple[str, Found]]:
-    """Yield a warning for each cycle of actions that all happen on success, with the id of the job it stands in."""
-    edges = {job_id: targets for job_id in sorted(snapshot.jobs) if (targets := _targets(job_id, snapshot))}
+    """Yield a warning for each cycle of actions that all happen on success, with the file that it stands in."""
+    edges = _edges(snapshot)
     for _ in range(MOST):
         cycle = _cycle(edges)
         if cycle is None:
             return
-        first, second = cycle[0], cycle[1 % len(cycle)]
-        path = edges[first].pop(second)
-        way = " → ".join((*cycle, first))
-        message = f"on success these schedule each other without end: {way}"
+        steps = [edges[job][then] for job, then in zip(cycle, (*cycle[1:], cycle[0]), strict=True)]
+        blamed = next((edge for edge in steps if edge.file == FILE), steps[0])
+        message = f"on success these schedule each other without end: {' → '.join((*cycle, cycle[0]))}"
         if len(cycle) == 1:
-            message = "on success the job schedules itself, without end"
+            message = f"on success {cycle[0]} schedules itself, without end"
         help_ = "Limit one of the actions with if, or give the job a schedule."
-        yield first, Found(Complaint("action_cycle", path, message, help_), "warning")
+        yield blamed.file, Found(Complaint("action_cycle", blamed.path, message, help_), "warning")
+        edges = _without(edges, blamed)
 
 
-def _targets(job_id: str, snapshot: Snapshot) -> dict[str, Path]:
-    """Return the jobs that each success of a job schedules, with the paths of the actions in its file."""
-    template = snapshot.jobs[job_id].template
-    targets: dict[str, Path] = {}
-    if isinstance(template, JobTemplate):
-        for path, action in schedule_actions(template):
-            if _always(action):
-                targets.setdefault(full_id(template.repo, action.job_id), path)
-    return {target: path for target, path in sorted(targets.items()) if target in snapshot.jobs}
+def _edges(snapshot: Snapshot) -> Edges:
+    shared = snapshot.loaded.settings.shared
+    for_all = [
+        (FILE, shared.path(number), action)
+        for number, action in enumerate(shared.actions)
+        if isinstance(action, models.ScheduleJob)
+    ]
+    edges: Edges = {}
+    for job_id, job in sorted(snapshot.jobs.items()):
+        if not isinstance(job.template, JobTemplate):
+            continue
+        own = [(job.source.path, path, action) for path, action in schedule_actions(job.template)]
+        targets = {
+            full_id(job.template.repo, action.job_id): Edge(file, path)
+            for file, path, action in reversed((*own, *for_all))
+            if _always(action)
+        }
+        known = {target: targets[target] for target in sorted(targets) if target in snapshot.jobs}
+        if known:
+            edges[job_id] = known
+    return edges
+
+
+def _without(edges: Edges, blamed: Edge) -> Edges:
+    left = {job: {to: edge for to, edge in targets.items() if edge != blamed} for job, targets in edges.items()}
+    return {job: targets for job, targets in left.items() if targets}
 
 
 def _always(action: models.ScheduleJob) -> bool:
@@ -53,7 +84,7 @@ def _always(action: models.ScheduleJob) -> bool:
     return bind_if(action.if_).on_state(State.SUCCESS, 1, again=False)
 
 
-def _cycle(edges: dict[str, dict[str, Path]]) -> list[str] | None:
+def _cycle(edges: Edges) -> list[str] | None:
     """Return the jobs of one cycle, in the order in which they schedule each other, from the first by name on."""
     try:
         TopologicalSorter(edges).prepare()

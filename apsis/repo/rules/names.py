@@ -21,8 +21,12 @@ def templates_have_their_names(job: Job, template: JobTemplate, _: Snapshot) -> 
     actions = items(written, *ACTION_KEYS)
     others = [(("program",), template.program), *items(written, *CONDITION_KEYS), *items(written, "successors")]
     for path, text in (*templates(others), *templates(actions)):
-        is_message = path[0] in ACTION_KEYS and path[-1] in AT_MESSAGE
-        yield from named(path, text, job.params, is_message=is_message)
+        yield from named(path, text, job.params, is_message=is_of_message(path))
+
+
+def is_of_message(path: Path) -> bool:
+    """Return whether a template of an action is filled in when the message is made; an arg may have the same name."""
+    return path[0] in ACTION_KEYS and path[-1] in AT_MESSAGE and "args" not in path
 
 
 def named(path: Path, text: str, params: tuple[str, ...], *, is_message: bool = False) -> Iterator[Found]:

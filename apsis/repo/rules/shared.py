@@ -7,22 +7,27 @@ from apsis.domain.job import Job
 from apsis.lib.template import TemplateError
 from apsis.repo.rules.found import Found, Snapshot, templates, unknown_arg
 from apsis.repo.rules.jobs import Naming, is_there, target_of
-from apsis.repo.rules.names import named, unknown_names
+from apsis.repo.rules.names import is_of_message, named, unknown_names
 from apsis.spec import models
-from apsis.spec.bind_actions import AT_MESSAGE
 from apsis.spec.complain import Complaint
+from apsis.spec.settings import FILE
 from apsis.spec.yaml import Path
 
 NAMED: Final = 3
 """Jobs that a finding names."""
 
 
-def shared_actions_fit_every_job(snapshot: Snapshot) -> Iterator[Found]:
-    """Yield what is wrong with the actions of apsis.yaml, for whichever jobs."""
+def shared_actions_fit_every_job(snapshot: Snapshot) -> Iterator[tuple[str, Found]]:
+    """Yield what is wrong with the actions of apsis.yaml, for whichever jobs, with that file."""
+    for found in _all(snapshot):
+        yield FILE, found
+
+
+def _all(snapshot: Snapshot) -> Iterator[Found]:
     shared = snapshot.loaded.settings.shared
     written = shared.written
     for number, (action, item) in enumerate(zip(shared.actions, written, strict=True)):
-        path: Path = ("actions", number) if shared.is_list else ("actions",)
+        path = shared.path(number)
         for place, text in templates([(path, item)]):
             yield from _names(place, text, snapshot)
         if isinstance(action, models.ScheduleJob):
@@ -32,9 +37,8 @@ def shared_actions_fit_every_job(snapshot: Snapshot) -> Iterator[Found]:
 
 
 def _names(path: Path, text: str, snapshot: Snapshot) -> Iterator[Found]:
-    is_message = path[-1] in AT_MESSAGE
     try:
-        needed = unknown_names(text, is_message=is_message)
+        needed = unknown_names(text, is_message=is_of_message(path))
     except TemplateError:
         yield from named(path, text, ())
         return

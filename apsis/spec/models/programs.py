@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StrictBool
+from pydantic import Discriminator, Field, StrictBool, Tag
 
 from apsis.spec.fields import ArgText, DurationLater, SignalLater, Text
 from apsis.spec.models.base import TextOrSecret, Written
@@ -42,7 +42,10 @@ class Env(Written):
     """Variables and their values. Each value may be a template, or {secret: NAME}."""
     unset: Annotated[tuple[Variable, ...], OneOrList()] = ()
     """Variables that it does not have, though they are inherited."""
-    inherit: StrictBool | Annotated[tuple[Variable, ...], OneOrList()] = False
+    inherit: Annotated[
+        Annotated[StrictBool, Tag("flag")] | Annotated[tuple[Variable, ...], OneOrList(), Tag("names")],
+        Discriminator(lambda value: "flag" if isinstance(value, bool) else "names"),
+    ] = False
     """Of the agent's own variables: true for all, false for none, or a list of names."""
 
 

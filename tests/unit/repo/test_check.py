@@ -18,6 +18,8 @@ PROGRAMS = [
     {"type": "shell", "command": "{% if x is defined %}{{ x }}{% endif %}"},
     {"type": "process", "argv": ["echo", "{{ x|default(1) }}", "{{ time|d(schedule_time) }}"]},
     {"type": "process", "argv": ["{{ job_id }}"], "timeout": {"duration": "{{ 5 }} min"}},
+    {"type": "shell", "command": "x", "env": {"set": {"A": "{{ date }}", "B": {"secret": "b"}}, "inherit": ["C"]}},
+    {"type": "archive", "age": "{{ date|length }} d"},
 ]
 SCHEDULES = [
     {"type": "interval", "interval": "1h"},
@@ -30,6 +32,17 @@ CONDITIONS = [
     {"type": "dependency", "job_id": "b", "args": {"x": "{{ x }}"}},
     {"type": "dependency", "job_id": "c", "args": {"date": "{{ Date(date) - 1 }}"}, "enabled": "{{ date != '' }}"},
     {"type": "dependency", "job_id": "//other/b", "exist": True},
+    {"type": "max_running", "job_id": "b", "count": "{{ x|default(1)|int }}"},
+    {"type": "max_running", "args": {"x": "1"}},
+    {"type": "skip_duplicate", "check_states": "running"},
+    {"type": "file", "path": "/{{ date }}", "timeout": "{{ 5 }} min"},
+    {"type": "http", "url": "http://host/{{ x }}", "status": 204},
+]
+ACTIONS = [
+    {"type": "schedule", "job_id": "a"},
+    {"type": "schedule", "job_id": "b", "args": {"x": "{{ x|default(job_id) }}"}, "if": {"states": "failure"}},
+    {"type": "email", "to": "{{ job_id }}@host", "subject": "{{ state }}", "if": {"deadlines": True}},
+    {"type": "webhook", "url": {"secret": "hook"}, "body": "{{ date }} {{ labels|join }}"},
 ]
 
 
@@ -62,13 +75,24 @@ job_files = st.fixed_dictionaries(
         "params": st.lists(st.sampled_from(["date", "x", "time"]), unique=True, max_size=3),
         "schedule": st.lists(st.sampled_from(SCHEDULES), max_size=2) | st.sampled_from(SCHEDULES),
         "conditions": st.lists(st.sampled_from(CONDITIONS), max_size=2) | st.sampled_from(CONDITIONS),
+        "action": st.lists(st.sampled_from(ACTIONS), max_size=2) | st.sampled_from(ACTIONS),
+        "successors": st.sampled_from(["a", ["b", {"job_id": "c", "args": {"date": "{{ date|d(1) }}"}}]]),
+        "pool": st.sampled_from(["p", {"name": "p", "slots": 3}, ["p", "q"]]),
+        "retry": st.sampled_from([1, {"count": 2, "factor": 2}]),
     },
 )
 
 
-@given(st.dictionaries(st.sampled_from(["a.yaml", "b.yaml", "c.yaml"]), job_files, min_size=1))
-def test_what_passes_the_check_can_be_bound_for_every_run_of_its_schedules(files: dict[str, object]) -> None:
-    loaded = load({path: json.dumps(data) for path, data in files.items()})
+settings_files = st.fixed_dictionaries(
+    {}, optional={"pools": st.sampled_from([{"p": 2}, {"p": 3, "q": 1}]), "actions": st.sampled_from(ACTIONS)}
+)
+
+
+@given(st.dictionaries(st.sampled_from(["a.yaml", "b.yaml", "c.yaml"]), job_files, min_size=1), settings_files)
+def test_what_passes_the_check_can_be_bound_for_every_run_of_its_schedules(
+    files: dict[str, object], settings: dict[str, object]
+) -> None:
+    loaded = load({path: json.dumps(data) for path, data in (*files.items(), ("apsis.yaml", settings))})
     if rejects(check(loaded)):
         return
     for job in loaded.jobs.jobs.values():
