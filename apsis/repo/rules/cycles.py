@@ -61,6 +61,8 @@ def _edges(snapshot: Snapshot) -> Edges:
     for job_id, job in sorted(snapshot.jobs.items()):
         if not isinstance(job.template, JobTemplate):
             continue
+        if not (for_all or job.template.file.acts):
+            continue
         own = [(job.source.path, path, action) for path, action in schedule_actions(job.template)]
         targets = {
             full_id(job.template.repo, action.job_id): Edge(file, path)

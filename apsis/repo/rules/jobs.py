@@ -45,18 +45,19 @@ def namings(template: JobTemplate) -> Iterator[Naming]:
 
 def conditions(template: JobTemplate) -> Iterator[tuple[Path, models.Condition]]:
     """Yield the conditions that are not switched off, with their paths."""
-    paths = places(template.written, *CONDITION_KEYS)
-    for path, written in zip(paths, conditions_of(template.file), strict=True):
+    found = conditions_of(template.file)
+    for path, written in zip(places(template.written, *CONDITION_KEYS), found, strict=True) if found else ():
         if written.enabled is not False:
             yield path, written
 
 
 def schedule_actions(template: JobTemplate) -> Iterator[tuple[Path, models.ScheduleJob]]:
     """Yield the job's own actions that schedule jobs, successors among them, with their paths."""
-    for path, action in zip(places(template.written, *ACTION_KEYS), actions_of(template.file), strict=True):
+    actions, successors = actions_of(template.file), template.file.successors
+    for path, action in zip(places(template.written, *ACTION_KEYS), actions, strict=True) if actions else ():
         if isinstance(action, models.ScheduleJob):
             yield path, action
-    for path, successor in zip(places(template.written, "successors"), template.file.successors, strict=True):
+    for path, successor in zip(places(template.written, "successors"), successors, strict=True) if successors else ():
         yield path, as_action(successor)
 
 

@@ -18,9 +18,10 @@ from apsis.spec.yaml import Path
 def templates_have_their_names(job: Job, template: JobTemplate, _: Snapshot) -> Iterator[Found]:
     """Every template can be read, and every name in it will be there."""
     written = template.written
-    actions = items(written, *ACTION_KEYS)
-    others = [(("program",), template.program), *items(written, *CONDITION_KEYS), *items(written, "successors")]
-    for path, text in (*templates(others), *templates(actions)):
+    parts = [(("program",), template.program), *items(written, *CONDITION_KEYS)]
+    if template.file.acts:
+        parts += [*items(written, "successors"), *items(written, *ACTION_KEYS)]
+    for path, text in templates(parts):
         yield from named(path, text, job.params, is_message=is_of_message(path))
 
 

@@ -13,6 +13,8 @@ from apsis.spec.fields import did_you_mean
 
 def pools_are_there(_: Job, template: JobTemplate, snapshot: Snapshot) -> Iterator[Found]:
     """A pool is one that apsis.yaml names, and large enough for the run."""
+    if not template.file.pool:
+        return
     pools = snapshot.loaded.settings.pools
     for path, pool in zip(places(template.written, "pool"), template.file.pool, strict=True):
         if pool.name not in pools:
@@ -38,6 +40,8 @@ def retries_are_of_use(_: Job, template: JobTemplate, __: Snapshot) -> Iterator[
 
 def actions_can_happen(_: Job, template: JobTemplate, __: Snapshot) -> Iterator[Found]:
     """Warn of an action that waits for a deadline or an attempt that the job does not have."""
+    if not actions_of(template.file):
+        return
     deadlines = template.file.deadlines
     has = [kind for kind in ALL_DEADLINES if getattr(deadlines, kind) is not None]
     attempts = 1 + (template.file.retry.count if template.file.retry else 0)

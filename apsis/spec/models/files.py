@@ -66,6 +66,11 @@ class JobFile(Written):
     """Jobs that run when this one has succeeded."""
     metadata: Annotated[Metadata, BeforeValidator(lambda value: {} if value is None else _finite(value))] = Metadata()
 
+    @property
+    def acts(self) -> bool:
+        """Whether it has actions of its own."""
+        return bool(self.action or self.actions or self.successors)
+
 
 class Settings(Written):
     """apsis.yaml: what is true for all jobs of a repository."""
