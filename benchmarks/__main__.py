@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import day, idle, lateness, noops, past, processes, push
+from benchmarks import day, idle, lateness, noops, past, processes, push, waiting
 from benchmarks.figure import Figure
 
 ALL = {
@@ -17,6 +17,7 @@ ALL = {
     "P8": lateness.measure,
     "P12": past.measure,
     "P13": idle.measure,
+    "P14": waiting.measure,
     "P18": day.measure,
 }
 LONG = {"P12-10M": past.measure_ten_million}
