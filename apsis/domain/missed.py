@@ -5,8 +5,8 @@ from typing import Final
 
 from whenever import Instant
 
-MOST_COUNTED: Final = 10_000
-"""Times of a missed span that are counted; beyond, it is `over 10,000`."""
+MOST_COUNTED: Final = 1_000
+"""Times of a missed span that are counted; one more means `over 1,000`."""
 
 
 @dataclass(frozen=True, slots=True)

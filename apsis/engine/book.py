@@ -323,7 +323,11 @@ class Book:
                 turn.instructions.append(instruction)
 
     def _await_conditions(self, turn: Turn, run: Run) -> None:
-        turn.instructions.extend(self.waiting.add(run))
+        unknown = attempt("conditions", run.run_id, lambda: self.waiting.add(run))
+        if isinstance(unknown, Failure):
+            self.happen(turn, run, Broke(f"a condition broke: {unknown.message}"))
+            return
+        turn.instructions.extend(unknown)
         self.settling.ask([run.run_id])
 
 

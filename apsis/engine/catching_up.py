@@ -14,16 +14,14 @@ from whenever import Instant, TimeDelta
 
 from apsis.domain.missed import MOST_COUNTED, Missed
 from apsis.domain.run import scheduled_run_id
-from apsis.engine.ports import SaveMissed
 from apsis.lib.duration import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from apsis.domain.job import Job
     from apsis.domain.run import Run
     from apsis.domain.schedule import Schedule
-    from apsis.engine.turn import Turn
     from apsis.engine.view import View
 
 GRACE: Final = TimeDelta(seconds=60)
@@ -66,15 +64,16 @@ def cuts_of(job: Job, after: Instant, now: Instant) -> dict[int, Cut]:
     return {number: cut for number, cut in cuts.items() if cut is not None}
 
 
-def record(turn: Turn, job: Job, after: Instant, cuts: dict[int, Cut]) -> None:
-    """Note the times behind `after` that are left out and were not yet planned: one record per schedule."""
+def spans(job: Job, after: Instant, cuts: Mapping[int, Cut], now: Instant) -> list[Missed]:
+    """Return the times behind `after` that are left out and were not yet planned, as one record per schedule."""
+    found = []
     for number, cut in cuts.items():
-        schedule = job.schedules[number]
-        times = [o.time for o in islice(schedule.between(after, cut.first_kept - TICK), MOST_COUNTED + 1)]
+        schedule, end = job.schedules[number], cut.first_kept - TICK
+        times = [o.time for o in islice(schedule.between(after, end), MOST_COUNTED + 1)]
         if times:
-            last = _newest(schedule, after, cut.first_kept - TICK) or times[-1]
-            missed = Missed(job.job_id, schedule.describe(), len(times), times[0], last, cut.reason, turn.now)
-            turn.others.append(SaveMissed(missed))
+            last = _newest(schedule, after, end) or times[-1]
+            found.append(Missed(job.job_id, schedule.describe(), len(times), times[0], last, cut.reason, now))
+    return found
 
 
 def missed(view: View, job: Job, since: Instant, now: Instant) -> list[tuple[Run, str]]:

@@ -12,6 +12,7 @@ from apsis.domain.state import State
 from apsis.engine.messages import AskProbe
 from apsis.engine.timers import BehindSchedule, ConditionLate, GraceOver, ProbeDue, ProgramLate, WaitedLong
 from apsis.lib.duration import format_duration
+from apsis.lib.seam import Failure, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,8 +63,9 @@ def _grace_over(book: Book, turn: Turn, run: Run, _timer: GraceOver) -> None:
 
 def _waited_long(book: Book, turn: Turn, run: Run, timer: WaitedLong) -> None:
     if run.state is State.WAITING:
-        why = next((f": {why.text}" for why in book.waiting.why(run.run_id) if why.blocks), "")
-        words = f"waited longer than {format_duration(timer.limit_s)}{why}"
+        what = attempt("conditions", run.run_id, lambda: [w.text for w in book.waiting.why(run.run_id) if w.blocks])
+        text = "" if isinstance(what, Failure) or not what else f": {what[0]}"
+        words = f"waited longer than {format_duration(timer.limit_s)}{text}"
         book.happen(turn, run, Ended(State.ERROR, words))
 
 
@@ -75,9 +77,15 @@ def _behind_schedule(book: Book, turn: Turn, run: Run, timer: BehindSchedule) ->
 
 def _condition_late(book: Book, turn: Turn, run: Run, timer: ConditionLate) -> None:
     condition = book.waiting.stuck_at(run.run_id, timer.number)
-    if condition is not None and condition.timeout_s is not None:
-        words = f"waited longer than {format_duration(condition.timeout_s)}: {condition.describe()}"
-        book.happen(turn, run, Ended(ENDS_AS[condition.on_timeout], words))
+    if condition is None:
+        return
+
+    def work() -> tuple[State, str]:
+        return ENDS_AS[condition.on_timeout], condition.describe()
+
+    end = attempt("conditions", run.run_id, work)
+    state, text = (State.ERROR, f"a condition that broke: {end.message}") if isinstance(end, Failure) else end
+    book.happen(turn, run, Ended(state, f"waited longer than {format_duration(timer.limit_s)}: {text}"))
 
 
 def _probe_due(book: Book, turn: Turn, run: Run, timer: ProbeDue) -> None:

@@ -1,8 +1,10 @@
 """Doing what was decided: every instruction starts a task that answers with messages."""
 
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from itertools import islice
 from typing import Final
 
 from apsis.domain.condition import Answer
@@ -40,6 +42,9 @@ from apsis.lib.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
+MOST_AT_ONCE: Final = 200
+"""Instances that the store is asked about at a time: some 10 ms of a reader's thread."""
+
 READ_AGAIN_S: Final = 1.0
 """Pause before the store is asked again after it failed; the waiting runs wait on."""
 
@@ -65,12 +70,15 @@ class Performer:
         self._outbox = outbox
         self._clock = clock
         self._tasks = Tasks("perform")
+        self._look_ups: deque[LookUp] = deque()
 
     def perform(self, instruction: Instruction | Question) -> None:
         """Begin to do it, and return."""
         match instruction:
             case LookUp():
-                self._tasks.start(self._look_up(instruction), f"look up {instruction.instance.job_id}")
+                self._look_ups.append(instruction)
+                if len(self._look_ups) == 1:
+                    self._tasks.start(self._look_up(), "look up")
             case LoadRun():
                 self._tasks.start(self._load(instruction.run_id), f"load {instruction.run_id}")
             case RingOutbox():
@@ -132,16 +140,19 @@ class Performer:
         else:
             await self._inbox.tell(UsualFound(run.run_id, run.attempt, seconds))
 
-    async def _look_up(self, wanted: LookUp) -> None:
-        while True:
+    async def _look_up(self) -> None:
+        """Ask the store for all that is to be looked up, many at a time: a restart may have a hundred thousand."""
+        while self._look_ups:
+            wanted = list(islice(self._look_ups, MOST_AT_ONCE))
             try:
-                states = await self._store.finished_states(wanted.instance)
+                found = await self._store.finished_states([look_up.instance for look_up in wanted])
             except StoreError as error:
-                log.error("look_up_failed: asking about %s: %s", wanted.instance.job_id, error.message)
+                log.error("look_up_failed: asking about %s: %s", wanted[0].instance.job_id, error.message)
                 await self._clock.sleep(READ_AGAIN_S)
-            else:
-                await self._inbox.tell(InstanceFound(wanted.instance, wanted.question, states))
-                return
+                continue
+            for look_up, states in zip(wanted, found, strict=True):
+                await self._inbox.tell(InstanceFound(look_up.instance, look_up.question, states))
+                self._look_ups.popleft()
 
     async def _load(self, run_id: str) -> None:
         try:

@@ -1,17 +1,18 @@
 """When which job is planned further, and what that gives."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from whenever import Instant, TimeDelta
 
 from apsis.domain.errors import ApsisError
 from apsis.domain.job import Job
+from apsis.domain.missed import Missed
 from apsis.domain.run import Run
 from apsis.engine import catching_up, planner
 from apsis.engine.catching_up import TICK, Cut
-from apsis.engine.ports import SavePlanned
+from apsis.engine.ports import SaveMissed, SavePlanned
 from apsis.engine.timers import PlanDue, Timers
 from apsis.engine.turn import Turn
 from apsis.engine.view import View
@@ -33,7 +34,7 @@ class Planning:
         self._view = view
         self._timers = timers
         self._at: dict[str, Instant] = {}
-        self._cuts: dict[str, tuple[Instant, dict[int, Cut]]] = {}
+        self._cuts: dict[str, tuple[Instant, Mapping[int, Cut]]] = {}
         self.missed_until: Instant | None = None
 
     def again_at(self, job_id: str, when: Instant) -> None:
@@ -75,11 +76,11 @@ class Planning:
         A run that there is already is returned too, as the job would make it now.
         """
 
-        def work() -> tuple[planner.Plan, dict[int, Cut]] | Failure:
+        def work() -> tuple[planner.Plan, Sequence[Missed]] | Failure:
             try:
-                cuts = self._cuts_of(job, after)
+                cuts, missed = self._cut(job, after, turn.now)
                 starts = {number: cut.first_kept - TICK for number, cut in cuts.items()}
-                return planner.plan(job, after, turn.now, starts), cuts
+                return planner.plan(job, after, turn.now, starts), missed
             except ApsisError as error:
                 log.warning("schedule_failed: job %s cannot be planned: %s", job.job_id, error.message)
                 return Failure(error.message)
@@ -88,26 +89,27 @@ class Planning:
         if isinstance(planned, Failure):
             self.again_at(job.job_id, turn.now + AFTER_FAILURE)
             return []
-        plan, cuts = planned
-        self._record(turn, job, after, cuts)
+        plan, missed = planned
+        turn.others.extend(SaveMissed(span) for span in missed)
         self._view.planned[job.job_id] = plan.until
         turn.others.append(SavePlanned(job.job_id, plan.until))
         if job.schedules:
             self.again_at(job.job_id, plan.replan_at)
         return [run for run in plan.runs if not self._view.is_settled(run.run_id)]
 
-    def _cuts_of(self, job: Job, after: Instant) -> dict[int, Cut]:
-        """Return what is left out of what the job owes from before `missed_until`; the same until all is planned."""
+    def _cut(self, job: Job, after: Instant, now: Instant) -> tuple[Mapping[int, Cut], Sequence[Missed]]:
+        """Return what is left out of what the job owes from before `missed_until`, and the records of it, once.
+
+        It stays the same until all up to there is planned.
+        """
         if self.missed_until is None or after >= self.missed_until:
             self._cuts.pop(job.job_id, None)
-            return {}
+            return {}, ()
         known = self._cuts.get(job.job_id)
         if known is not None and known[0] == self.missed_until:
-            return known[1]
-        return catching_up.cuts_of(job, after, self.missed_until)
-
-    def _record(self, turn: Turn, job: Job, after: Instant, cuts: dict[int, Cut]) -> None:
-        known = self._cuts.get(job.job_id)
-        if cuts and self.missed_until is not None and (known is None or known[0] != self.missed_until):
-            catching_up.record(turn, job, after, cuts)
+            return known[1], ()
+        cuts = catching_up.cuts_of(job, after, self.missed_until)
+        missed = catching_up.spans(job, after, cuts, now)
+        if cuts:
             self._cuts[job.job_id] = (self.missed_until, cuts)
+        return cuts, missed

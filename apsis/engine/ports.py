@@ -125,8 +125,8 @@ class Store(Protocol):
         """Return a run, finished ones included."""
         ...
 
-    async def finished_states(self, instance: Instance) -> frozenset[State]:
-        """Return the final states in which the instance has at least one run."""
+    async def finished_states(self, instances: Sequence[Instance]) -> Sequence[frozenset[State]]:
+        """Return, for each instance, the final states in which it has at least one run."""
         ...
 
     async def usual_duration(self, job_id: str) -> float | None:

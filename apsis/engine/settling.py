@@ -70,6 +70,8 @@ def _ask(book: Book, turn: Turn, run_id: str) -> bool:
         return False
     run = book.view.get(run_id)
     assert run is not None  # noqa: S101 - what waits is unfinished
+    if book.held is not None and book.held.holds(run):
+        return False
     said = attempt("conditions", run_id, lambda: book.waiting.ask(run_id))
     queued_at = book.room.place_of(run_id)
     match said:
@@ -87,14 +89,14 @@ def _ask(book: Book, turn: Turn, run_id: str) -> bool:
 def _wait(book: Book, turn: Turn, run: Run, stuck: Stuck) -> None:
     if stuck.full is not None:
         _wait_for_room(book, turn, run, stuck.full)
-    else:
+    elif (place := book.room.place_of(run.run_id)) is not None:
         book.room.leave(run.run_id)
-    if stuck.number is None or run.bound is None:
+        book.settling.free(place)
+    if stuck.number is None:
         return
-    condition = run.bound.conditions[stuck.number]
-    if stuck.first and condition.timeout_s is not None:
-        late = ConditionLate(run.run_id, run.attempt, stuck.number)
-        book.timers.after(turn.monotonic + condition.timeout_s, late)
+    if stuck.late_in_s is not None:
+        late = ConditionLate(run.run_id, run.attempt, stuck.number, stuck.late_in_s)
+        book.timers.after(turn.monotonic + stuck.late_in_s, late)
     if stuck.probe:
         turn.instructions.append(AskProbe(run.run_id, stuck.number))
 

@@ -76,6 +76,7 @@ class ConditionLate(NamedTuple):
     run_id: str
     attempt: int
     number: int
+    limit_s: float
 
 
 class ProbeDue(NamedTuple):

@@ -21,6 +21,7 @@ class Entry:
 
     run: Run
     conditions: tuple[Condition, ...]
+    reads: tuple[Read, ...]
     verdicts: list[Verdict | None]
     answers: dict[int, Answer] = field(default_factory=dict)
     broken: dict[int, int] = field(default_factory=dict)
@@ -46,11 +47,12 @@ class Watched:
 class Stuck:
     """The run waits: for the condition of this number, or for room in a pool (None).
 
-    `first`: it has come to the condition just now. `probe`: the outside must be asked. `full`: there is no room.
+    `late_in_s`: it has come to the condition just now, which has a time limit. `probe`: the outside must be asked.
+    `full`: there is no room.
     """
 
     number: int | None
-    first: bool = False
+    late_in_s: float | None = None
     probe: bool = False
     full: Full | None = None
 
@@ -102,9 +104,10 @@ class Waiting:
         """Watch what the run's conditions read; returns what the store must be asked."""
         assert run.bound is not None  # noqa: S101 - a waiting run is bound
         conditions = run.bound.conditions
-        self._entries[run.run_id] = Entry(run, conditions, [None] * len(conditions))
+        reads = tuple(dict.fromkeys(read for condition in conditions for read in condition.reads))
+        self._entries[run.run_id] = Entry(run, conditions, reads, [None] * len(conditions))
         unknown: list[LookUp] = []
-        for read in _reads(conditions):
+        for read in reads:
             watched = self._watched.get(read.instance)
             if watched is None:
                 watched = self._watched[read.instance] = Watched()
@@ -118,7 +121,7 @@ class Waiting:
         entry = self._entries.pop(run_id, None)
         if entry is None:
             return
-        for read in _reads(entry.conditions):
+        for read in entry.reads:
             watched = self._watched[read.instance]
             readers = watched.readers[read.states]
             readers.pop(run_id, None)
@@ -214,14 +217,15 @@ class Waiting:
             return NOT_YET
         first = number not in entry.come_to
         entry.come_to.add(number)
+        late_in_s = condition.timeout_s if first else None
         if condition.cap is not None:
             full = self._room.of_instance(entry.run, condition.cap)
             entry.verdicts[number] = Holds() if full is None else Waits(full.reason)
-            return Holds() if full is None else Stuck(number, first, full=full)
+            return Holds() if full is None else Stuck(number, late_in_s, full=full)
         verdict = condition.verdict(_Facts(self._view, self._watched, entry, number))
         entry.verdicts[number] = verdict
         if isinstance(verdict, Waits):
-            return Stuck(number, first, probe=first and condition.polling is not None)
+            return Stuck(number, late_in_s, probe=first and condition.polling is not None)
         return verdict
 
     def _why(self, entry: Entry, number: int, condition: Condition) -> Why:
@@ -239,10 +243,6 @@ class Waiting:
                 ]
         value = answer.value if answer else None
         return Why(condition, condition.describe(), verdict, value, tuple(self._view.some(blocking)))
-
-
-def _reads(conditions: Iterable[Condition]) -> Iterable[Read]:
-    return dict.fromkeys(read for condition in conditions for read in condition.reads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,14 +80,14 @@ class SqliteStore(Housekeeping):
 
         return await self._database.read(work)
 
-    async def finished_states(self, instance: Instance) -> frozenset[State]:
-        """Return the final states in which the instance has at least one run."""
+    async def finished_states(self, instances: Sequence[Instance]) -> Sequence[frozenset[State]]:
+        """Return, for each instance, the final states in which it has at least one run."""
 
-        def work(connection: sqlite3.Connection) -> frozenset[State]:
-            rows = connection.execute(
-                SQL["finished_states"], {"job_id": instance.job_id, "args": instance.args.canonical}
-            )
-            return frozenset(State(row["state"]) for row in rows)
+        def work(connection: sqlite3.Connection) -> Sequence[frozenset[State]]:
+            return [
+                frozenset(State(row["state"]) for row in connection.execute(SQL["finished_states"], values))
+                for values in ({"job_id": job_id, "args": args.canonical} for job_id, args in instances)
+            ]
 
         return await self._database.read(work)
 

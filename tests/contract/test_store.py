@@ -134,9 +134,9 @@ def test_the_final_states_of_exactly_an_instance_are_found(store):
         states = [State.SUCCESS, State.FAILURE, State.FAILURE, State.RUNNING]
         await store.commit([saved(a_run(f"r{i}", state=state)) for i, state in enumerate(states)])
         await store.commit([saved(a_run("other", args=Args({"date": "25"}), state=State.SKIPPED))])
-        found = await store.finished_states(Instance("etl", Args({"date": "24"})))
+        (found,) = await store.finished_states([Instance("etl", Args({"date": "24"}))])
         assert found == {State.SUCCESS, State.FAILURE}
-        assert await store.finished_states(Instance("etl", NO_ARGS)) == frozenset()
+        assert await store.finished_states([Instance("etl", NO_ARGS)]) == [frozenset()]
 
     asyncio.run(main())
 

@@ -75,8 +75,8 @@ class SlowStore(MemoryStore):
         super().__init__()
         self._rng = rng
 
-    async def finished_states(self, instance: Instance) -> frozenset[State]:
-        states = await super().finished_states(instance)
+    async def finished_states(self, instances: Sequence[Instance]) -> Sequence[frozenset[State]]:
+        states = await super().finished_states(instances)
         for _ in range(self._rng.choice((0, 0, 1, 3, 20))):
             await asyncio.sleep(0)
         return states

@@ -92,8 +92,12 @@ class MemoryStore:
     async def load_run(self, run_id: str) -> Run | None:
         return self.runs.get(run_id)
 
-    async def finished_states(self, instance: Instance) -> frozenset[State]:
-        return frozenset(r.state for r in self.runs.values() if r.instance == instance and r.state.finished)
+    async def finished_states(self, instances: Sequence[Instance]) -> Sequence[frozenset[State]]:
+        found: dict[Instance, set[State]] = {instance: set() for instance in instances}
+        for run in self.runs.values():
+            if run.state.finished and run.instance in found:
+                found[run.instance].add(run.state)
+        return [frozenset(found[instance]) for instance in instances]
 
     async def usual_duration(self, job_id: str) -> float | None:
         if job_id in self.usual:

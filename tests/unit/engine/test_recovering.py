@@ -1,7 +1,7 @@
 """Stories of crashes, clocks and answers that come late."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -53,8 +53,8 @@ def test_a_run_that_ends_while_the_store_is_asked_about_it_is_not_missed(exist):
         await settle()
         read, answered = world.store.finished_states, asyncio.Event()
 
-        async def slow(instance: Instance) -> frozenset[State]:
-            states = await read(instance)
+        async def slow(instances: Sequence[Instance]) -> Sequence[frozenset[State]]:
+            states = await read(instances)
             await answered.wait()
             return states
 
@@ -80,10 +80,10 @@ def test_of_two_questions_about_an_instance_the_later_answer_counts():
         await settle()
         read, first, asked = world.store.finished_states, asyncio.Event(), 0
 
-        async def slow_at_first(instance: Instance) -> frozenset[State]:
+        async def slow_at_first(instances: Sequence[Instance]) -> Sequence[frozenset[State]]:
             nonlocal asked
             asked += 1
-            states = await read(instance)
+            states = await read(instances)
             if asked == 1:
                 await first.wait()
             return states

@@ -76,9 +76,9 @@ def test_dependencies_on_archived_runs_still_hold(store):
     async def main():
         await store.commit([saved(a_run(0)), saved(a_run(3, state=State.FAILURE)), saved(a_run(1))])
         await archive(store, 10)
-        assert await store.finished_states(Instance("etl", Args({"n": "0"}))) == {State.SUCCESS, State.FAILURE}
-        assert await store.finished_states(Instance("etl", Args({"n": "1"}))) == {State.SUCCESS}
-        assert await store.finished_states(Instance("etl", Args({"n": "2"}))) == frozenset()
+        assert await store.finished_states([Instance("etl", Args({"n": "0"}))]) == [{State.SUCCESS, State.FAILURE}]
+        assert await store.finished_states([Instance("etl", Args({"n": "1"}))]) == [{State.SUCCESS}]
+        assert await store.finished_states([Instance("etl", Args({"n": "2"}))]) == [frozenset()]
 
     asyncio.run(main())
 
