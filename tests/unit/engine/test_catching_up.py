@@ -8,7 +8,7 @@ from whenever import Instant
 from apsis.domain.policy import CatchUp
 from apsis.domain.state import State
 from apsis.lib.clock import settle
-from tests.support.jobs import EPOCH, every, job, job_set
+from tests.support.jobs import EPOCH, depends_on, every, job, job_set
 from tests.support.world import World, play
 
 
@@ -190,5 +190,22 @@ def test_a_commit_between_a_time_and_its_jitter_keeps_the_run_if_the_job_does() 
         await world.apply(job_set(job("tick", schedules=[every(3600, jitter=1800)], version="2")))
         await world.clock.advance_to(run.due_at)
         assert world.state(run) is State.SUCCESS
+
+    play(story)
+
+
+def test_a_held_server_keeps_those_waiting_that_waited_before() -> None:
+    async def story(world: World) -> None:
+        jobs = job_set(job("up"), job("w", conditions=(depends_on("up"),)))
+        await world.start()
+        await world.apply(jobs)
+        waits = await world.run("w")
+        await world.crash()
+        await world.start(jobs, hold="restored")
+        await world.run("up")
+        assert world.state(waits) is State.WAITING
+        await world.engine.release(who="ada")
+        await settle()
+        assert world.state(waits) is State.SUCCESS
 
     play(story)

@@ -1,0 +1,71 @@
+"""One bad thing stays one bad thing: what breaks in a condition, an action or a schedule costs its run or job only."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from apsis.conditions.const import Const
+from apsis.domain.policy import CatchUp, Limits
+from apsis.domain.state import State
+from tests.support.jobs import every, job, job_set
+from tests.support.world import World, play
+
+
+class Broken(Exception):
+    pass
+
+
+def breaks(*names: str):
+    """Return a condition that never holds and raises where one of these is asked of it."""
+
+    def raising(_self):
+        raise Broken("a bug in an extension")
+
+    members = {name: raising if name in ("verdict", "describe") else property(raising) for name in names}
+    if "verdict" in members:
+        members["verdict"] = lambda _self, _facts: raising(_self)
+    return dataclass(frozen=True)(type("Breaks", (Const,), members))(value=False)
+
+
+@pytest.mark.parametrize("where", ["reads", "cap", "polling", "verdict"])
+def test_a_condition_that_breaks_costs_its_run(where: str) -> None:
+    async def story(world: World) -> None:
+        await world.start()
+        await world.apply(job_set(job("bad", conditions=(breaks(where),)), job("good")))
+        bad, good = await world.run("bad"), await world.run("good")
+        assert world.state(bad) is State.ERROR
+        assert world.log(bad)[-1] == "a condition broke: Broken: a bug in an extension"
+        assert world.state(good) is State.SUCCESS
+
+    play(story)
+
+
+def test_a_condition_without_words_can_still_be_waited_for_too_long() -> None:
+    async def story(world: World) -> None:
+        await world.start()
+        await world.apply(job_set(job("bad", conditions=(breaks("describe"),), limits=Limits(waiting_s=5))))
+        bad = await world.run("bad")
+        await world.clock.advance(5)
+        assert (world.state(bad), world.log(bad)[-1]) == (State.ERROR, "waited longer than 5s")
+
+    play(story)
+
+
+def test_a_schedule_that_breaks_while_it_catches_up_costs_its_job() -> None:
+    class Bad(type(every(60))):  # type: ignore[misc]  # an interval whose words break
+        def describe(self) -> str:
+            raise Broken("no words")
+
+    bad = Bad(60_000, catch_up=CatchUp("latest"))
+
+    async def story(world: World) -> None:
+        jobs = job_set(job("bad", schedules=[bad]), job("good", schedules=[every(60)]))
+        await world.start()
+        await world.apply(jobs)
+        await world.crash()
+        world.clock.jump_to(world.clock.now().add(hours=1))
+        await world.start(jobs)
+        await world.clock.advance(60)
+        assert len(world.runs("good", State.SUCCESS)) == 61
+
+    play(story)
