@@ -116,7 +116,7 @@ def test_a_restored_database_is_what_was_backed_up_and_held(state, tmp_path):
         loaded = await store.load_run(run_id(39))
         assert loaded is not None
         assert loaded.state is State.SUCCESS
-        assert await store.read_stored_output(run_id(4), 0, 1 << 20) == LARGE
+        assert await store.read_stored_output(run_id(4), 1, 0, 1 << 20) == LARGE
         await store.clear_held()
         assert await store.held_reason() is None
 
