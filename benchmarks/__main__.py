@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import day, idle, lateness, noops, past, processes, push, waiting
+from benchmarks import archive, day, idle, lateness, noops, past, processes, push, waiting
 from benchmarks.figure import Figure
 
 ALL = {
@@ -19,6 +19,7 @@ ALL = {
     "P13": idle.measure,
     "P14": waiting.measure,
     "P18": day.measure,
+    "archive": archive.measure,
 }
 LONG = {"P12-10M": past.measure_ten_million}
 """Only when named: the first time it takes a quarter of an hour, and 9 GB of disk for good."""

@@ -55,6 +55,17 @@ def load_bound(text: str) -> Bound:
     )
 
 
+def dump_action(action: Action) -> str:
+    """Return the text that `load_action` makes an equal action of."""
+    return orjson.dumps(_fields(action), default=_plain).decode()
+
+
+def load_action(text: str) -> Action:
+    """Return what was dumped; raise ValueError if it is nothing of that kind."""
+    action: Action = _actions().validate_json(text)
+    return action
+
+
 def program_view(program: Program) -> dict[str, Any]:
     """Return a program as JSON types; a secret is its name."""
     return _view(program)
@@ -114,3 +125,8 @@ class _Stored:
 @functools.cache
 def _bounds() -> "TypeAdapter[Any]":
     return TypeAdapter(_Stored)
+
+
+@functools.cache
+def _actions() -> "TypeAdapter[Any]":
+    return TypeAdapter(_Action)

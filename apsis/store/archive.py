@@ -37,8 +37,14 @@ DEFAULT: Final = "archive.db"
 LARGEST_CHUNK: Final = 100
 """Runs that are copied in one transaction: a reader that stays for longer keeps the write-ahead log from shrinking."""
 
-WRITER_HELD_S: Final = 0.004
-"""After this long the writer's transaction ends with the run that it is at, so that the engine's next one may begin."""
+WRITER_HELD_S: Final = 0.010
+"""The engine's writer is not to wait for us longer than this: a transaction that took longer halves the next ones."""
+
+FEWEST: Final = 4
+"""Runs in a transaction at least: one fewer would save nothing, as what takes time then is the disk's flush."""
+
+FOLDED_IN: Final = 32
+"""Runs after whose deletion the log is folded in: some 300 pages, while the writer would do so itself at 1,000."""
 
 BEGINNING: Final = (-(1 << 62), 0)
 """Where no run has been looked at yet."""
@@ -173,14 +179,14 @@ async def archive(
     progress: Callable[[int], None],
 ) -> int:
     """Move runs that ended before an instant; return how many. What `progress` raises ends it after the chunk."""
-    moved, behind = 0, BEGINNING
+    moved, behind, pace = 0, BEGINNING, Pace()
     most = max(1, min(chunk_size, LARGEST_CHUNK))
     await _delete_files(database, outputs)
     async with _opened(partial(Archive, database.path, outputs, path)) as (opened, work):
         while limit is None or moved < limit:
             wanted = most if limit is None else min(most, limit - moved)
             chunk = await work(partial(opened.copy, before, wanted, behind))
-            moved += await _delete_runs(database, chunk.copied)
+            moved += await _delete_runs(database, chunk.copied, pace)
             await _delete_files(database, outputs)
             if chunk.copied:
                 progress(moved)
@@ -191,24 +197,35 @@ async def archive(
     return moved
 
 
-async def _delete_runs(database: Database, copied: Sequence[Copied]) -> int:
+class Pace:
+    """How many runs are deleted in one transaction: ever more, until that takes too long on this disk, just now."""
+
+    def __init__(self) -> None:
+        self.runs = FEWEST
+
+    def took(self, seconds: float) -> None:
+        """Take note of how long the last transaction took, its waiting for others included."""
+        self.runs = max(FEWEST, self.runs // 2) if seconds > WRITER_HELD_S else min(self.runs + 1, LARGEST_CHUNK)
+
+
+async def _delete_runs(database: Database, copied: Sequence[Copied], pace: Pace) -> int:
     """Delete what is as it was when it was copied; return how many runs that are."""
-    moved = done = 0
+    moved = done = since_folded = 0
     while done < len(copied):
-        some, those = await database.write(partial(_delete_some, copied[done:]))
-        done, moved = done + some, moved + those
+        some = copied[done : done + pace.runs]
+        start = time.monotonic()
+        moved += await database.write(partial(_delete_some, some))
+        pace.took(time.monotonic() - start)
+        done += len(some)
+        since_folded += len(some)
+        if since_folded >= FOLDED_IN or done == len(copied):
+            await database.fold_in()
+            since_folded = 0
     return moved
 
 
-def _delete_some(copied: Sequence[Copied], connection: sqlite3.Connection) -> tuple[int, int]:
-    """Go through as many runs as the writer has time for; return how many, and how many of them were deleted."""
-    end = time.monotonic() + WRITER_HELD_S
-    moved = 0
-    for done, run in enumerate(copied, 1):
-        moved += _delete_run(connection, run)
-        if time.monotonic() >= end:
-            return done, moved
-    return len(copied), moved
+def _delete_some(copied: Sequence[Copied], connection: sqlite3.Connection) -> int:
+    return sum(_delete_run(connection, run) for run in copied)
 
 
 def _delete_run(connection: sqlite3.Connection, copied: Copied) -> bool:

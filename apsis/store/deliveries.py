@@ -4,16 +4,16 @@ import functools
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import Field, TypeAdapter
 from whenever import Instant
 
-from apsis.domain.action import Delivery, Email, Message, Webhook
+from apsis.domain.action import Delivery, ScheduleJob
 from apsis.domain.missed import Missed
 from apsis.engine.ports import SaveDelivery, SaveMissed, SettleDelivery
 from apsis.lib.instant import from_ms, to_ms
 from apsis.lib.seam import Failure, attempt
+from apsis.spec.bound import dump_action, load_action
 from apsis.store.queries import SQL
 
 MISSED_KEPT: Final = 1_000
@@ -26,7 +26,7 @@ def save_delivery(connection: sqlite3.Connection, change: SaveDelivery) -> None:
     values = {
         "key": delivery.key,
         "run_id": delivery.run_id,
-        "message": dump_message(delivery.message),
+        "message": dump_action(delivery.message),
         "event": json.dumps(dict(delivery.event), ensure_ascii=False),
         "created": to_ms(delivery.created),
         "tries": delivery.tries,
@@ -75,23 +75,9 @@ def missed_of(row: sqlite3.Row) -> Missed:
     return Missed(row["job_id"], row["schedule"], row["count"], first, last, row["reason"], at)
 
 
-def dump_message(message: Message) -> str:
-    """Return the text that `load_message` makes an equal message of."""
-    return _messages().dump_json(message, warnings="error").decode()
-
-
-def load_message(text: str) -> Message:
-    """Return what was dumped; raise ValueError if it is nothing of that kind."""
-    message: Message = _messages().validate_json(text)
-    return message
-
-
 def _delivery_of(row: sqlite3.Row) -> Delivery:
     event: dict[str, Any] = json.loads(row["event"])
-    message = load_message(row["message"])
+    message = load_action(row["message"])
+    if isinstance(message, ScheduleJob):
+        raise ValueError("an action of type schedule is nothing to be delivered")
     return Delivery(row["key"], row["run_id"], message, event, from_ms(row["created"]), row["tries"])
-
-
-@functools.cache
-def _messages() -> "TypeAdapter[Any]":
-    return TypeAdapter(Annotated[Email | Webhook, Field(discriminator="type")])

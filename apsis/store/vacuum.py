@@ -12,12 +12,19 @@ PAGES: Final = 64
 WRITER_HELD_S: Final = 0.002
 """After this long a transaction ends, however many pages it has come to."""
 
+FOLDED_IN: Final = 256
+"""Pages after which the log is folded in, while the writer would do so itself at 1,000."""
+
 
 async def vacuum(database: Database) -> int:
     """Give back the pages that are free now; return the bytes. The file shrinks with SQLite's next checkpoint."""
-    wanted, given_back = await database.read(_free), 0
+    wanted, given_back, since_folded = await database.read(_free), 0, 0
     while given_back < wanted and (pages := await database.write(_give_back)):
         given_back += pages
+        since_folded += pages
+        if since_folded >= FOLDED_IN:
+            await database.fold_in()
+            since_folded = 0
     return given_back * await database.read(_page_size)
 
 

@@ -14,7 +14,7 @@ from apsis.domain.errors import BadRequest
 from apsis.domain.run import LogEntry
 from apsis.domain.state import State
 from apsis.engine.ports import SaveDelivery, SavePlanned, SaveRun
-from apsis.store.archive import Archive, archive_path
+from apsis.store.archive import FEWEST, Archive, Pace, archive_path
 from apsis.store.archive import _delete_runs as delete_runs
 from apsis.store.lock import copying
 from apsis.store.store import SqliteStore
@@ -143,7 +143,7 @@ def test_a_run_that_changes_between_copy_and_deletion_stays_as_it_is_now(store, 
         chunk = opened.copy(EPOCH.add(hours=9), 10, (0, 0))
         entry = LogEntry(3, EPOCH.add(hours=8), State.FAILURE, "asked to mark failure", "ada")
         await store.commit([SaveRun(a_run(2, state=State.FAILURE, log_length=3), (entry,))])
-        assert await delete_runs(store._database, chunk.copied) == 3
+        assert await delete_runs(store._database, chunk.copied, Pace()) == 3
         opened.close()
         assert runs_in(tmp_path / "apsis.db") == ids([2])
         assert await archive(store, 9) == 1
@@ -242,6 +242,18 @@ def test_the_engine_goes_on_committing_while_runs_are_archived(store, tmp_path):
         assert runs_in(tmp_path / "apsis.db") == ids(range(1000, number))
 
     asyncio.run(main())
+
+
+def test_transactions_shrink_when_the_disk_is_slow_and_grow_again():
+    pace = Pace()
+    for _ in range(20):
+        pace.took(0.001)
+    assert pace.runs == 24
+    pace.took(0.02)
+    assert pace.runs == 12
+    for _ in range(9):
+        pace.took(0.02)
+    assert pace.runs == FEWEST
 
 
 def test_vacuum_gives_back_what_archived_runs_took(tmp_path):
