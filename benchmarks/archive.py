@@ -29,6 +29,9 @@ MOVED = 20_000
 PAUSE_S = 0.005
 """Between two commits: 200 steps of the engine a second."""
 IDLE_S = 5.0
+LEAST_S = 0.5
+"""So that there are some commits, however soon the work is done."""
+
 LAG_PAUSE_S = 0.001
 
 
@@ -45,9 +48,7 @@ class Engine:
         """Return the milliseconds of each commit, and of each lag, while `work` is done."""
         self.commits, self.lags = [], []
         tasks = [asyncio.ensure_future(self._commit()), asyncio.ensure_future(self._lag())]
-        await work
-        while not self.commits:
-            await asyncio.sleep(PAUSE_S)
+        await asyncio.gather(work, asyncio.sleep(LEAST_S))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
