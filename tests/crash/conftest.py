@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.server import JobRepo, ServerProcess, serving
 
+pytest.register_assert_rewrite("tests.crash.history", "tests.crash.resting")
+
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
