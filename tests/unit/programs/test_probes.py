@@ -1,6 +1,7 @@
 """Probes: what a real agent and a real HTTP server answer, and that nothing of a question stays behind."""
 
 import asyncio
+import dataclasses
 import http.server
 import os
 import signal
@@ -10,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from apsis.agents.server import AgentServer
 from apsis.conditions.const import Const
@@ -143,7 +143,7 @@ def test_no_agent_is_a_broken_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probing, "AGENT_WITHIN_S", 0.05)
 
     async def story(machine: Machine) -> None:
-        condition = replace(shell("true"), group_id="elsewhere")
+        condition = dataclasses.replace(shell("true"), group_id="elsewhere")
         assert await ask(machine, condition) == Answer(False, "no agent of group 'elsewhere' is connected", broken=True)
 
     play(story)

@@ -1,6 +1,7 @@
 """Processes and shell commands, done by a real agent."""
 
 import asyncio
+import dataclasses
 import hashlib
 import os
 import signal
@@ -184,7 +185,7 @@ def test_a_running_program_is_found_again_by_the_next_server(tmp_path: Path) -> 
         await machine.close_server()
         await machine.start_server()
         events = kinds_of(machine).connect(replace(run, state=State.RUNNING))
-        assert await anext(events) == replace(started, message="reattached")
+        assert await anext(events) == dataclasses.replace(started, message="reattached")
         (tmp_path / "go").touch()
         ended = await anext(events)
         assert final(ended) == (Failed, "exit code 7")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -122,7 +123,7 @@ def test_large_output_is_saved_to_a_file(play):
 def test_output_is_saved_without_the_secrets_that_another_server_gave_out(play, tmp_path):
     async def story(floor: Floor) -> None:
         (tmp_path / "db").write_text("hunter2")
-        program = replace(shell("echo pw=hunter2"), env=Env(set={"DB": Secret("db")}))
+        program = dataclasses.replace(shell("echo pw=hunter2"), env=Env(set={"DB": Secret("db")}))
         run = a_run(program, state=State.SUCCESS)
         await floor.save(run)
         await floor.leave_ended(run)
