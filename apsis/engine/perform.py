@@ -2,14 +2,14 @@
 
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from itertools import islice
 from typing import Final
 
 from apsis.domain.condition import Answer
 from apsis.domain.errors import ApsisError, StoreError
-from apsis.domain.events import Broke, ProgramEvent
+from apsis.domain.events import Broke, ProgramEvent, Started
 from apsis.domain.instructions import (
     AwaitConditions,
     ConnectProgram,
@@ -103,20 +103,24 @@ class Performer:
             case FindUsual():
                 self._tasks.start(self._find_usual(run), name)
             case StartProgram():
-                self._tasks.start(self._follow(run, self._programs.start(run)), name)
+                self._tasks.start(self._follow(run, self._programs.start), name)
             case ConnectProgram():
-                self._tasks.start(self._follow(run, self._programs.connect(run)), name)
+                self._tasks.start(self._follow(run, self._programs.connect), name)
             case StopProgram():
                 self._tasks.start(self._programs.stop(run), name)
             case KillProgram():
                 self._tasks.start(self._programs.kill(run), name)
 
-    async def _follow(self, run: Run, events: AsyncGenerator[ProgramEvent, None]) -> None:
+    async def _follow(self, run: Run, begin: Callable[[Run], AsyncGenerator[ProgramEvent, None]]) -> None:
         """Pass on what the program reports, each item once the one before is durable."""
         try:
-            async with aclosing(events):
+            async with aclosing(begin(run)) as events:
+                event: ProgramEvent | None = None
                 async for event in events:
                     await self._inbox.ask(Happened(run.run_id, run.attempt, event))
+            if event is None or isinstance(event, Started):
+                lost = Broke("its program is not followed any more, and nobody said how it ended")
+                await self._inbox.ask(Happened(run.run_id, run.attempt, lost))
         except ApsisError as error:
             await self._inbox.ask(Happened(run.run_id, run.attempt, Broke(error.message)))
         except Exception as error:  # noqa: BLE001 - the seam of one run's program

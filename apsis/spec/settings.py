@@ -61,7 +61,7 @@ def read_settings(text: str, tree: Mapping[str, str]) -> tuple[Settings, list[Fi
     roots, bad_roots = _roots(model, tree, data)
     types, bad_types = _types(model)
     shared = Shared(model.actions, tuple(listed(data.get("actions"))), isinstance(data.get("actions"), list))
-    digest = _digest(types, model.calendars, model.pools, shared)
+    digest = _digest(types, model.calendars, shared)
     settings = Settings(roots, types, model.calendars, model.pools, shared, digest)
     return settings, [place.finding(complaint) for complaint in (*found, *bad_roots, *bad_types)]
 
@@ -117,15 +117,14 @@ def _aliases(data: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _digest(
-    types: Mapping[str, str], calendars: Mapping[str, Calendar], pools: Mapping[str, int], shared: Shared
-) -> str:
-    if not (types or calendars or pools or shared.written):
+def _digest(types: Mapping[str, str], calendars: Mapping[str, Calendar], shared: Shared) -> str:
+    """Say what changes the meaning of a job file. The size of a pool does not: no job changes with it."""
+    if not (types or calendars or shared.written):
         return ""
     said: list[object] = [
         sorted(types.items()),
         sorted((name, sorted(item.weekdays)) for name, item in calendars.items()),
     ]
-    if pools or shared.written:  # else as it was before there were these, so that an upgrade changes no job
-        said += [sorted(pools.items()), shared.written]
+    if shared.written:  # else as it was before there were these, so that an upgrade changes no job
+        said.append(shared.written)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,14 +1,17 @@
 """One bad thing stays one bad thing: what breaks in a condition, an action or a schedule costs its run or job only."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import pytest
 
 from apsis.conditions.const import Const
+from apsis.domain.events import ProgramEvent, Started
 from apsis.domain.policy import CatchUp, Limits
+from apsis.domain.run import Run
 from apsis.domain.state import State
 from tests.support.jobs import every, job, job_set
-from tests.support.world import World, play
+from tests.support.world import PlayedPrograms, World, play
 
 
 class Broken(Exception):
@@ -67,5 +70,30 @@ def test_a_schedule_that_breaks_while_it_catches_up_costs_its_job() -> None:
         await world.start(jobs)
         await world.clock.advance(60)
         assert len(world.runs("good", State.SUCCESS)) == 61
+
+    play(story)
+
+
+class BadPrograms(PlayedPrograms):
+    """Programs of jobs with these names do not even begin, or stop telling."""
+
+    def start(self, run: Run) -> AsyncGenerator[ProgramEvent, None]:
+        if run.job_id == "bad":
+            raise Broken("no such kind of program")
+        return self._silent(run) if run.job_id == "silent" else super().start(run)
+
+    async def _silent(self, run: Run) -> AsyncGenerator[ProgramEvent, None]:
+        yield Started()
+
+
+def test_a_program_that_breaks_costs_its_run() -> None:
+    async def story(world: World) -> None:
+        world.programs = BadPrograms()
+        await world.start()
+        await world.apply(job_set(job("bad"), job("silent"), job("good")))
+        bad, silent, good = [await world.run(name) for name in ("bad", "silent", "good")]
+        assert [world.state(run) for run in (bad, silent, good)] == [State.ERROR, State.ERROR, State.SUCCESS]
+        assert "no such kind of program" in world.log(bad)[-1]
+        assert "nobody said how it ended" in world.log(silent)[-1]
 
     play(story)
