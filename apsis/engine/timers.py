@@ -105,7 +105,7 @@ class Timers:
 
     def __init__(self) -> None:
         self._wall: list[tuple[int, int, Timer]] = []
-        self._elapsed: list[tuple[float, int, Timer]] = []
+        self._elapsed: list[tuple[int, int, Timer]] = []
         self._sequence = 0
         self._tidy_at = TIDY_FROM
 
@@ -120,13 +120,13 @@ class Timers:
     def after(self, monotonic: float, timer: Timer) -> None:
         """Fire when the monotonic clock reaches `monotonic` seconds, whatever happens to wall time."""
         self._sequence += 1
-        heapq.heappush(self._elapsed, (monotonic, self._sequence, timer))
+        heapq.heappush(self._elapsed, (_ms(monotonic), self._sequence, timer))
 
     def due(self, now: Instant, monotonic: float) -> Iterator[Timer]:
         """Take out what is due, oldest first; what is added meanwhile and is due comes too."""
-        now_ms = to_ms(now)
+        now_ms, elapsed_ms = to_ms(now), _ms(monotonic)
         while True:
-            if self._elapsed and self._elapsed[0][0] <= monotonic:
+            if self._elapsed and self._elapsed[0][0] <= elapsed_ms:
                 yield heapq.heappop(self._elapsed)[2]
             elif self._wall and self._wall[0][0] <= now_ms:
                 yield heapq.heappop(self._wall)[2]
@@ -136,7 +136,7 @@ class Timers:
     def has_due(self, now: Instant, monotonic: float) -> bool:
         """Return whether `due` would give something."""
         wall = bool(self._wall) and self._wall[0][0] <= to_ms(now)
-        return wall or (bool(self._elapsed) and self._elapsed[0][0] <= monotonic)
+        return wall or (bool(self._elapsed) and self._elapsed[0][0] <= _ms(monotonic))
 
     def next_at(self, now: Instant, monotonic: float) -> Instant | None:
         """Return when the next timer is due, in wall time as it runs now; None: never."""
@@ -144,7 +144,7 @@ class Timers:
         if self._wall:
             times.append(from_ms(self._wall[0][0]))
         if self._elapsed:
-            times.append(now + TimeDelta(seconds=max(0.0, self._elapsed[0][0] - monotonic)))
+            times.append(now + TimeDelta(milliseconds=max(0, self._elapsed[0][0] - _ms(monotonic))))
         return min(times, default=None)
 
     def tidy(self, means_something: Callable[[Timer], bool]) -> None:
@@ -159,3 +159,8 @@ class Timers:
         heapq.heapify(self._wall)
         heapq.heapify(self._elapsed)
         self._tidy_at = max(TIDY_FROM, 2 * len(self))
+
+
+def _ms(monotonic: float) -> int:
+    """Return whole milliseconds, as instants have: what is due at a time is due when the clock shows it."""
+    return round(monotonic * 1000)
