@@ -1,0 +1,29 @@
+"""Stories that seeded worlds (tests/sim) found: things that must happen at one moment to matter."""
+
+from apsis.domain.events import Succeeded
+from apsis.domain.state import State
+from apsis.lib.clock import settle
+from tests.support.jobs import depends_on, job, job_set
+from tests.support.world import World, play
+
+
+async def begin(world: World, *jobs) -> None:
+    await world.start()
+    world.programs.at_once = False
+    await world.apply(job_set(*jobs))
+
+
+def test_a_run_that_waited_when_the_server_went_down_is_held_like_those_that_fell_due():
+    async def story(world: World) -> None:
+        jobs = (job("up"), job("down", conditions=(depends_on("up"),)))
+        await begin(world, *jobs)
+        up, down = await world.run("up"), await world.run("down")
+        await world.crash()
+        world.programs.report(up.run_id, Succeeded())
+        await world.start(job_set(*jobs), hold="ada wants to look")
+        assert (world.state(up), world.state(down)) == (State.SUCCESS, State.WAITING)
+        await world.engine.release(who="ada")
+        await settle()
+        assert world.state(down) is State.RUNNING
+
+    play(story)
