@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -55,6 +56,7 @@ class Book:
         self.longest_wait_s = longest_wait_s
         self.view = View()
         self.timers = Timers()
+        self.late = Timers()
         self.room = Room(self.view)
         self.waiting = Waiting(self.view, self.room)
         self.settling = Settling()
@@ -78,6 +80,7 @@ class Book:
         self._watch_clocks(now, monotonic)
         self.handled = now if self.handled is None else max(now, self.handled)
         turn = Turn(now, monotonic, self.handled)
+        self._report_late(turn)
         for envelope in envelopes:
             receive(self, turn, envelope)
         work = MOST_WORK
@@ -90,6 +93,7 @@ class Book:
         self._apply_pending(turn)
         self.settling.settle(self, turn)
         self.timers.tidy(self._means_something)
+        self.late.tidy(self._means_something)
         return turn
 
     def restore(
@@ -128,8 +132,14 @@ class Book:
         for job_id in self.view.jobs.keys() - self.stale.keys():
             self.planning.resume(job_id, now)
         self.catch_up(now)
+        self._report_late(turn)
         self.settling.settle(self, turn)
         return turn
+
+    def next_at(self, now: Instant, monotonic: float) -> Instant | None:
+        """Return when there is something to do, in wall time as it runs now; None: when something happens."""
+        times = (self.timers.next_at(now, monotonic), self.late.next_at(now, monotonic))
+        return min((time for time in times if time is not None), default=None)
 
     def catch_up(self, now: Instant) -> None:
         """Let every job catch up, as its schedules say, with what it owes from before `now`."""
@@ -147,6 +157,11 @@ class Book:
             if (now - then).total("seconds") - (monotonic - was) > JUMP_S:
                 self.catch_up(now)
         self._clocks = (now, monotonic)
+
+    def _report_late(self, turn: Turn) -> None:
+        """Report who is late by now, before what happened meanwhile is looked at: it may be their start or end."""
+        for timer in islice(self.late.due(turn.now, turn.monotonic), MOST_WORK):
+            self._fire(turn, timer)
 
     def _fire(self, turn: Turn, timer: Timer) -> None:
         match timer:

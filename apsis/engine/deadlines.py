@@ -36,7 +36,7 @@ def watch_schedule(book: Book, run: Run) -> None:
     for kind, seconds in run.bound.deadlines.after_schedule_time():
         if kind not in run.breached:
             due = DeadlineDue(run.run_id, 0, kind, WORDS[kind].format(format_duration(seconds)))
-            book.timers.at(run.schedule_time + TimeDelta(seconds=seconds), due)
+            book.late.at(run.schedule_time + TimeDelta(seconds=seconds), due)
 
 
 def watch_running(book: Book, turn: Turn, run: Run, since: float) -> None:
@@ -74,4 +74,4 @@ def fire(book: Book, turn: Turn, run: Run, timer: DeadlineDue) -> None:
 
 
 def _watch_longer(book: Book, run: Run, at: float, words: str) -> None:
-    book.timers.after(at, DeadlineDue(run.run_id, run.attempt, "longer_than", WORDS["longer_than"].format(words)))
+    book.late.after(at, DeadlineDue(run.run_id, run.attempt, "longer_than", WORDS["longer_than"].format(words)))

@@ -36,7 +36,7 @@ class Loop:
         """Turn for ever."""
         while True:
             now = self._clock.now()
-            until = now if self._book.busy else self._book.timers.next_at(now, self._clock.monotonic())
+            until = now if self._book.busy else self._book.next_at(now, self._clock.monotonic())
             await self._clock.wait(self._inbox.ready, until)
             await self.finish(self._book.turn(self._inbox.drain(), self._clock.now(), self._clock.monotonic()))
 

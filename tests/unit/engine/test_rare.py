@@ -27,3 +27,22 @@ def test_a_run_that_waited_when_the_server_went_down_is_held_like_those_that_fel
         assert world.state(down) is State.RUNNING
 
     play(story)
+
+
+def test_a_run_that_ends_too_late_is_reported_though_its_end_and_its_deadline_come_in_one_turn():
+    async def story(world: World) -> None:
+        hook = Webhook("http://x", if_=If(deadlines=("finish_by",)))
+        late = job("l", deadlines=Deadlines(finish_by_s=20, longer_than_s=15), actions=(hook,))
+        await begin(world, late, job("other"))
+        run = await world.run("l")
+        world.store.refusals = 30
+        asking = asyncio.ensure_future(world.engine.run_job("other", {}, who="ada"))
+        await settle()
+        world.programs.report(run.run_id, Succeeded())
+        await world.clock.advance(40)
+        assert world.store.runs[run.run_id].breached == ("longer_than", "finish_by")
+        assert [d.event["deadline"] for d in world.messages()] == ["finish_by"]
+        assert world.state(run) is State.SUCCESS
+        assert asking.done()
+
+    play(story)
