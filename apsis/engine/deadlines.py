@@ -26,7 +26,6 @@ WORDS: Final[dict[DeadlineKind, str]] = {
     "finish_by": "not finished within {} after its schedule time",
     "longer_than": "running longer than {}",
 }
-NOT_STARTED: Final = frozenset({State.SCHEDULED, State.WAITING})
 
 
 def watch_schedule(book: Book, run: Run) -> None:
@@ -67,7 +66,8 @@ def usual_found(book: Book, turn: Turn, message: UsualFound) -> None:
 
 def fire(book: Book, turn: Turn, run: Run, timer: DeadlineDue) -> None:
     """Report a breach, if it is one and was not reported before."""
-    late = run.state in NOT_STARTED if timer.kind == "start_by" else True
+    # A run that is tried again has started.
+    late = State.STARTING not in run.timestamps if timer.kind == "start_by" else True
     if late and timer.kind not in run.breached:
         after = book.happen(turn, run, DeadlineMissed(timer.kind, f"late: {timer.words}"))
         acting.act_on_deadline(book, turn, after, timer.kind, timer.words)

@@ -46,3 +46,15 @@ def test_a_run_that_ends_too_late_is_reported_though_its_end_and_its_deadline_co
         assert asking.done()
 
     play(story)
+
+
+def test_a_run_that_started_in_time_is_not_late_to_start_while_it_is_to_be_tried_again():
+    async def story(world: World) -> None:
+        await begin(world, job("l", deadlines=Deadlines(start_by_s=10), retry=Retry(1, delay_s=60)))
+        run = await world.run("l")
+        world.programs.report(run.run_id, Failed("exit code 1"))
+        await world.clock.advance(30)
+        assert world.state(run) is State.SCHEDULED
+        assert world.store.runs[run.run_id].breached == ()
+
+    play(story)
