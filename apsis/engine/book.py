@@ -90,6 +90,7 @@ class Book:
             work -= PLAN_WORK if isinstance(timer, PlanDue | RemakeDue | CatchUpDue) else 1
             if work <= 0:
                 break
+        self._report_late(turn)
         self._apply_pending(turn)
         self.settling.settle(self, turn)
         self.timers.tidy(self._means_something)
@@ -159,7 +160,9 @@ class Book:
         self._clocks = (now, monotonic)
 
     def _report_late(self, turn: Turn) -> None:
-        """Report who is late by now, before what happened meanwhile is looked at: it may be their start or end."""
+        """Report who is late by now: before what happened meanwhile is looked at, it may be their end, and before
+        those start that fell due only now.
+        """
         for timer in islice(self.late.due(turn.now, turn.monotonic), MOST_WORK):
             self._fire(turn, timer)
 

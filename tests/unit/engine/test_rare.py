@@ -1,6 +1,10 @@
 """Stories that seeded worlds (tests/sim) found: things that must happen at one moment to matter."""
 
-from apsis.domain.events import Succeeded
+import asyncio
+
+from apsis.domain.action import If, Webhook
+from apsis.domain.events import Failed, Succeeded
+from apsis.domain.policy import Deadlines, Retry
 from apsis.domain.state import State
 from apsis.lib.clock import settle
 from tests.support.jobs import depends_on, job, job_set
