@@ -89,13 +89,12 @@ def remake(book: Book, turn: Turn, job_id: str) -> None:
 
 
 def _keep_late(book: Book, turn: Turn, job: Job, handled: Instant, coming: dict[str, Run]) -> None:
-    """Keep the runs whose time has passed but which jitter makes due later, if the job still has them."""
+    """Keep the runs whose time has passed but which jitter makes due later, if the job still has that time."""
     late = [run for run in coming.values() if run.schedule_time <= handled]
     if late:
         first = min(run.schedule_time for run in late) - TICK
-        for made in planner.jittered(job, first, handled):
-            kept = coming.get(made.run_id)
-            if kept is not None and made.due_at > handled:
+        for made in planner.between(job, first, handled):
+            if made.run_id in coming:
                 _keep(book, turn, coming.pop(made.run_id), made)
 
 

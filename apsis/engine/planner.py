@@ -62,10 +62,10 @@ def plan(job: Job, after: Instant, now: Instant, starts: Mapping[int, Instant] =
     return Plan(_whole_instants(job, runs, times[-1], starts), times[-1], max(now, replan_at))
 
 
-def jittered(job: Job, after: Instant, until: Instant) -> Iterator[Run]:
-    """Yield the runs of the job's schedules with jitter whose schedule time is behind `after`, up to `until`."""
+def between(job: Job, after: Instant, until: Instant) -> Iterator[Run]:
+    """Yield the runs of the job's schedules whose schedule time is behind `after`, up to `until`."""
     for schedule in job.schedules:
-        if schedule.enabled and schedule.jitter_ms:
+        if schedule.enabled:
             for occurrence in schedule.between(after, until):
                 yield new_run(job, job.args_of(schedule, occurrence), occurrence.time, schedule.jitter_ms)
 

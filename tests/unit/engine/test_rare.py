@@ -62,3 +62,15 @@ def test_a_run_that_started_in_time_is_not_late_to_start_while_it_is_to_be_tried
         assert world.store.runs[run.run_id].breached == ()
 
     play(story)
+
+
+def test_a_run_that_jitter_makes_late_outlives_a_commit_that_takes_the_jitter_away():
+    async def story(world: World) -> None:
+        await begin(world, job(schedules=[every(60, jitter=50)]))
+        first = world.runs()[0]
+        await world.clock.advance_to(first.schedule_time)
+        await world.apply(job_set(job(schedules=[every(60)], version="2")))
+        await world.clock.advance(1)
+        assert world.state(first) is State.RUNNING
+
+    play(story)
