@@ -137,12 +137,15 @@ class Performer:
         await self._inbox.tell(ProbeAnswered(run.run_id, run.attempt, number, answer))
 
     async def _find_usual(self, run: Run) -> None:
-        try:
-            seconds = await self._store.usual_duration(run.job_id)
-        except StoreError as error:
-            log.error("look_up_failed: how long %s usually takes: %s", run.job_id, error.message)
-        else:
-            await self._inbox.tell(UsualFound(run.run_id, run.attempt, seconds))
+        while True:
+            try:
+                seconds = await self._store.usual_duration(run.job_id)
+            except StoreError as error:
+                log.error("look_up_failed: how long %s usually takes: %s", run.job_id, error.message)
+                await self._clock.sleep(READ_AGAIN_S)
+            else:
+                await self._inbox.tell(UsualFound(run.run_id, run.attempt, seconds))
+                return
 
     async def _look_up(self) -> None:
         """Ask the store for all that is to be looked up, many at a time: a restart may have a hundred thousand."""

@@ -28,7 +28,7 @@ from apsis.store.store import USUAL_FROM, USUAL_OF
 
 
 class MemoryStore:
-    """Keeps runs, logs and plans; can be told to refuse the next commits."""
+    """Keeps runs, logs and plans; can be told to refuse the next commits and reads."""
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
@@ -43,6 +43,7 @@ class MemoryStore:
         self.spans: list[Missed] = []
         self.usual: dict[str, float] = {}
         self.refusals = 0
+        self.unreadable = 0
         self.commits = 0
 
     async def commit(self, changes: Sequence[Change]) -> None:
@@ -100,6 +101,9 @@ class MemoryStore:
         return [frozenset(found[instance]) for instance in instances]
 
     async def usual_duration(self, job_id: str) -> float | None:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise StoreError("disk I/O error")
         if job_id in self.usual:
             return self.usual[job_id]
         runs = [run for run in self.runs.values() if run.job_id == job_id and run.state is State.SUCCESS]

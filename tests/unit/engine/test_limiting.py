@@ -177,3 +177,15 @@ def test_longer_than_usual() -> None:
         assert world.log(run)[-1] == "late: running longer than 1m 20s, 2 x its usual duration"
 
     play(story)
+
+
+def test_how_long_runs_usually_take_is_asked_for_until_the_store_says_so() -> None:
+    async def story(world: World) -> None:
+        world.store.usual["l"] = 40.0
+        world.store.unreadable = 1
+        await begin(world, job("l", deadlines=Deadlines(longer_than_factor=2)))
+        run = await world.run("l")
+        await world.clock.advance(80)
+        assert world.store.runs[run.run_id].breached == ("longer_than",)
+
+    play(story)
