@@ -4,10 +4,10 @@ import asyncio
 
 from apsis.domain.action import If, Webhook
 from apsis.domain.events import Failed, Succeeded
-from apsis.domain.policy import Deadlines, Retry
+from apsis.domain.policy import CatchUp, Deadlines, Retry
 from apsis.domain.state import State
 from apsis.lib.clock import settle
-from tests.support.jobs import depends_on, job, job_set
+from tests.support.jobs import depends_on, every, job, job_set
 from tests.support.world import World, play
 
 
@@ -72,5 +72,23 @@ def test_a_run_that_jitter_makes_late_outlives_a_commit_that_takes_the_jitter_aw
         await world.apply(job_set(job(schedules=[every(60)], version="2")))
         await world.clock.advance(1)
         assert world.state(first) is State.RUNNING
+
+    play(story)
+
+
+def test_what_falls_due_after_the_restart_is_not_missed_however_late_the_server_gets_to_it():
+    async def story(world: World) -> None:
+        tick = job(schedules=[every(600, catch_up=CatchUp("none"))])
+        await begin(world, tick)
+        await world.crash()
+        world.clock.jump_to(world.clock.now().add(seconds=1500))
+        world.store.refusals = 900
+        starting = asyncio.ensure_future(world.start(job_set(tick)))
+        await settle()
+        await world.clock.advance(1000)
+        await starting
+        await settle()
+        assert world.times(State.SKIPPED) == ["12:10:00", "12:20:00"]
+        assert world.times(State.RUNNING) == ["12:30:00", "12:40:00"]
 
     play(story)
