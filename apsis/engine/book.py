@@ -305,6 +305,8 @@ class Book:
             turn.instructions.extend(self.waiting.again(after.instance))
         if after.state is State.RUNNING:
             deadlines.watch_running(self, turn, after, turn.monotonic)
+        if after.state is State.STOPPING:
+            holding.stopped(self, turn, after.run_id)
         limiting.set_limits(self, after, turn.monotonic)
 
     def _waits_no_more(self, run: Run) -> None:

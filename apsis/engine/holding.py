@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from apsis.domain.instructions import ConnectProgram, StartProgram
 from apsis.domain.state import State
 from apsis.engine import catching_up
 from apsis.engine.timers import CatchUpDue, PlanDue, RemakeDue, RunDue
@@ -77,6 +78,13 @@ def release(book: Book, turn: Turn) -> None:
     turn.instructions.extend(held.instructions)
     book.settling.ask(run.run_id for run in book.view.runs() if run.state is State.WAITING)
     book.catch_up(turn.now)
+
+
+def stopped(book: Book, turn: Turn, run_id: str) -> None:
+    """Look for the program of a run that was starting before the restart, instead of starting it: it is to stop."""
+    if book.held is not None and (start := StartProgram(run_id)) in book.held.instructions:
+        book.held.instructions.remove(start)
+        turn.instructions.append(ConnectProgram(run_id))
 
 
 def _count(job: Job, planned: Instant, now: Instant) -> list[Instant]:
