@@ -78,6 +78,7 @@ def _behind_schedule(book: Book, turn: Turn, run: Run, timer: BehindSchedule) ->
 def _condition_late(book: Book, turn: Turn, run: Run, timer: ConditionLate) -> None:
     condition = book.waiting.stuck_at(run.run_id, timer.number)
     if condition is None:
+        book.waiting.begin_again(run.run_id, timer.number)
         return
 
     def work() -> tuple[State, str]:

@@ -189,6 +189,11 @@ class Waiting:
             return None
         return entry.conditions[number]
 
+    def begin_again(self, run_id: str, number: int) -> None:
+        """The run does not wait for this condition now; its time begins anew when the run comes to it again."""
+        if (entry := self._entries.get(run_id)) is not None:
+            entry.come_to.discard(number)
+
     def brokenness(self, run_id: str, number: int) -> int:
         """Return how often in a row the condition's probe could not be asked."""
         entry = self._entries.get(run_id)

@@ -2,6 +2,10 @@
 
 import asyncio
 
+from msgspec.structs import replace
+
+from apsis.conditions.max_running import MaxRunning
+from apsis.conditions.probes import FileExists
 from apsis.domain.action import If, Webhook
 from apsis.domain.events import Failed, Succeeded
 from apsis.domain.policy import CatchUp, Deadlines, Retry
@@ -90,5 +94,46 @@ def test_what_falls_due_after_the_restart_is_not_missed_however_late_the_server_
         await settle()
         assert world.times(State.SKIPPED) == ["12:10:00", "12:20:00"]
         assert world.times(State.RUNNING) == ["12:30:00", "12:40:00"]
+
+    play(story)
+
+
+def test_a_run_that_was_starting_can_be_stopped_while_the_server_is_held():
+    async def story(world: World) -> None:
+        jobs = job_set(job())
+        await begin(world, job())
+        run = await world.run("tick")
+        stored = world.store.runs[run.run_id]
+        await world.crash()
+        world.store.runs[run.run_id] = replace(stored, state=State.STARTING)
+        await world.start(jobs, hold="ada wants to look")
+        await world.engine.stop(run.run_id, who="ada")
+        await settle()
+        assert (world.programs.connected, world.programs.stopped) == ([run.run_id], [run.run_id])
+        await world.engine.release(who="ada")
+        await settle()
+        assert world.programs.started == [run.run_id], "only before the crash"
+
+    play(story)
+
+
+def test_the_time_of_a_condition_begins_anew_if_the_run_waited_for_another_when_it_was_over():
+    async def story(world: World) -> None:
+        never = FileExists("/data/ready", every_s=2, timeout_s=30, on_timeout="skip")
+        waits = job("w", conditions=(MaxRunning("w"), never))
+        await begin(world, waits)
+        run = await world.run("w")
+        await world.clock.advance(20)
+        other = await world.run("w")
+        await world.engine.start(other.run_id, who="ada")
+        await settle()
+        await world.clock.advance(20)
+        assert world.state(run) is State.WAITING
+        world.programs.report(other.run_id, Succeeded())
+        await settle()
+        await world.clock.advance(29)
+        assert world.state(run) is State.WAITING
+        await world.clock.advance(1)
+        assert world.state(run) is State.SKIPPED
 
     play(story)
