@@ -186,7 +186,7 @@ class Book:
         if job is None or job_id in self.stale:
             return
         since = self.view.planned.get(job_id, turn.now)
-        until = self.planning.missed_until or turn.now
+        until = min(self.planning.missed_until or turn.now, turn.now)
         missed = attempt("schedule", job_id, lambda: catching_up.missed(self.view, job, since, until))
         for run, reason in [] if isinstance(missed, Failure) else missed:
             self.happen(turn, run, Missed(f"missed: {reason}"))
