@@ -1,6 +1,7 @@
 """A server with a long past: its start, its memory, and each documented question about runs."""
 
 import contextlib
+import json
 import random
 import shutil
 import tempfile
@@ -42,11 +43,13 @@ def _measure(past: History, small: History) -> list[Figure]:
     with serving(small) as server:
         small_times = _answers(server, small)
         small_page, _ = _page(server)
+        small_counts = _repeated(server, "/stats", {})
         small_start = server.started_s
     with serving(past) as server:
         idle = Usage(server.pid).rss_mib
         times = _answers(server, past)
         page, size = _page(server)
+        counts = _repeated(server, "/stats", {})
         start = server.started_s
         asked = Usage(server.pid).rss_mib
     runs = f"{past.runs:,} finished runs"
@@ -56,6 +59,8 @@ def _measure(past: History, small: History) -> list[Figure]:
         Figure("P11", f"{runs}: a page of {PAGE} runs", size, "kB", 100, size / PAGE, "runs"),
         Figure("P11", f"{runs}: the newest {PAGE} runs, p50", page, "ms", 50, page / small_page, beside),
     ]
+    times["counts by state, and all other numbers"] = counts
+    small_times["counts by state, and all other numbers"] = small_counts
     for work, each in times.items():
         p99, of_small = _percentile(each, 0.99), _percentile(small_times[work], 0.99)
         words = f"{work}: p99 (p50 {_percentile(each, 0.5):.1f} ms)"
@@ -90,18 +95,22 @@ def _answers(server: ServerProcess, past: History) -> dict[str, list[float]]:
         }
 
 
-def _timed(client: httpx.Client, ask: Ask) -> float:
+def _timed(client: httpx.Client, ask: Ask, path: str = "/runs") -> float:
     start = time.perf_counter()
-    client.get("/runs", params=ask).raise_for_status()
+    client.get(path, params=ask).raise_for_status()
     return (time.perf_counter() - start) * 1000
+
+
+def _repeated(server: ServerProcess, path: str, ask: Ask) -> list[float]:
+    """Ask the same ASKED times, and return how long each answer took, in ms."""
+    with httpx.Client(base_url=f"{server.url}/api/v1", verify=False) as client:  # noqa: S501 - plain http
+        return [_timed(client, ask, path) for _ in range(ASKED)]
 
 
 def _page(server: ServerProcess) -> tuple[float, float]:
     """Return how long the newest page takes, in ms, and how large it is, in kB."""
-    with httpx.Client(base_url=f"{server.url}/api/v1", verify=False) as client:  # noqa: S501 - plain http
-        times = [_timed(client, {"limit": str(PAGE)}) for _ in range(ASKED)]
-        size = len(client.get("/runs", params={"limit": PAGE}).content)
-    return _percentile(times, 0.5), size / 1000
+    newest = {"limit": str(PAGE)}
+    return _percentile(_repeated(server, "/runs", newest), 0.5), len(json.dumps(server.get("/runs", **newest))) / 1000
 
 
 def _percentile(times: list[float], part: float) -> float:
