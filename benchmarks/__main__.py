@@ -22,7 +22,7 @@ ALL = {
     "archive": archive.measure,
 }
 LONG = {"P12-10M": past.measure_ten_million}
-"""Only when named: the first time it takes a quarter of an hour, and 9 GB of disk for good."""
+"""Only when named: the first time it takes half an hour, and 10 GB of disk for good."""
 
 RESULTS = Path(__file__).parent / "results"
 
