@@ -112,12 +112,13 @@ class Performer:
                 self._tasks.start(self._programs.kill(run), name)
 
     async def _follow(self, run: Run, begin: Callable[[Run], AsyncGenerator[ProgramEvent, None]]) -> None:
-        """Pass on what the program reports, each item once the one before is durable."""
+        """Pass on what the program reports; it goes on at once after it has started, else once that is durable."""
         try:
             async with aclosing(begin(run)) as events:
                 event: ProgramEvent | None = None
                 async for event in events:
-                    await self._inbox.ask(Happened(run.run_id, run.attempt, event))
+                    happened = Happened(run.run_id, run.attempt, event)
+                    await (self._inbox.tell(happened) if type(event) is Started else self._inbox.ask(happened))
             if event is None or isinstance(event, Started):
                 lost = Broke("its program is not followed any more, and nobody said how it ended")
                 await self._inbox.ask(Happened(run.run_id, run.attempt, lost))

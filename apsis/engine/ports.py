@@ -144,8 +144,9 @@ class Store(Protocol):
 class Programs(Protocol):
     """How a run's bound program is done, by kind.
 
-    The generators yield Started at most once, then one of Succeeded, Failed, Broke, and end. The consumer asks for
-    the next item only after the last one is durable; so what follows the final `yield` may forget the program.
+    The generators yield Started at most once, then one of Succeeded, Failed, Broke, and end. The consumer goes on
+    behind the final item only once that is durable, so what follows it may forget the program; behind Started it goes
+    on at once, so that a program that ends at once takes one step.
     """
 
     def start(self, run: Run) -> AsyncGenerator[ProgramEvent, None]:

@@ -49,12 +49,12 @@ select run.*, bound from run left join run_bound using (run_id) where run_id = ?
 select run_id, time, state from run_log where run_id in (select value from json_each(?)) order by run_id, seq
 
 -- name: unfinished_runs
-select run.*, bound from run indexed by run_unfinished left join run_bound using (run_id)
+select run.*, bound from run indexed by run_state left join run_bound using (run_id)
 where state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
 order by schedule_time, run_id
 
 -- name: unfinished_times
-select run_id, time, run_log.state from run indexed by run_unfinished cross join run_log using (run_id)
+select run_id, time, run_log.state from run indexed by run_state cross join run_log using (run_id)
 where run.state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
 order by run_id, run_log.seq
 
@@ -68,7 +68,9 @@ where until < :now and schedule_time > until and schedule_time <= :now
 
 -- name: finished_states
 select column1 as state from (values ('success'), ('failure'), ('error'), ('skipped'))
-where exists (select 1 from run where job_id = :job_id and args = :args and state = column1)
+where exists (
+    select 1 from run indexed by run_instance where job_id = :job_id and args = :args and state = column1
+        and state in ('success', 'failure', 'error', 'skipped'))
     or exists (select 1 from archived_instance where job_id = :job_id and args = :args and state = column1)
 
 -- name: successes
@@ -106,7 +108,7 @@ select run_id, bound from run_bound where run_id in (select value from json_each
 -- name: standings
 select run_id, attempt, state,
     (select json_group_array(o.attempt) from run_output o where o.run_id = run.run_id) as stored
-from run where run_id in (select value from json_each(?))
+from json_each(?) asked cross join run on run.run_id = asked.value
 
 -- name: add_output
 insert or ignore into run_output (run_id, attempt, length, sha256, data) values (?, ?, ?, ?, ?)
