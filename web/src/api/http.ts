@@ -34,16 +34,29 @@ export function postJson<T>(path: string, body: Readonly<Record<string, unknown>
   })
 }
 
+/** Read at most so many bytes of the end of something, and how many there are before. */
+export async function getEnd(url: string, most: number): Promise<{ bytes: Uint8Array; skipped: number }> {
+  const response = await answerTo(url, { headers: { Range: `bytes=-${most}` } })
+  // Nothing has no range.
+  if (response.status === 416) return { bytes: new Uint8Array(), skipped: 0 }
+  if (!response.ok) throw await failureOf(response)
+  const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1]
+  return { bytes: new Uint8Array(await response.arrayBuffer()), skipped: Number(start ?? 0) }
+}
+
 async function ask<T>(path: string, init: RequestInit): Promise<T> {
-  let response: Response
+  const response = await answerTo(API + path, init)
+  if (!response.ok) throw await failureOf(response)
+  return (await response.json()) as T
+}
+
+async function answerTo(url: string, init: RequestInit): Promise<Response> {
   try {
-    response = await fetch(API + path, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) })
+    return await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new RequestFailed(`The server does not answer (${reason}).`, 'unreachable', 0)
   }
-  if (!response.ok) throw await failureOf(response)
-  return (await response.json()) as T
 }
 
 async function failureOf(response: Response): Promise<RequestFailed> {

@@ -2,13 +2,18 @@
 
 import type { Job, JobDetail, NextRun } from '@/model/job'
 import type { Repo, Revision } from '@/model/repo'
-import type { LogEntry, Run, RunDetail } from '@/model/run'
+import type { ConditionStatus, LogEntry, OtherRun, Run, RunDetail } from '@/model/run'
+import type { CatchUp, Pool } from '@/model/server'
 import type { State } from '@/model/state'
 import type {
+  WireBlocking,
+  WireCatchUp,
+  WireCondition,
   WireJob,
   WireJobDetail,
   WireLogEntry,
   WireNextRun,
+  WirePoolList,
   WireRepo,
   WireRevision,
   WireRun,
@@ -24,8 +29,11 @@ export function runOf(wire: WireRun): Run {
     args: wire.args,
     state: wire.state,
     scheduleTime: Date.parse(wire.schedule_time),
+    dueAt: Date.parse(wire.due ?? wire.schedule_time),
     times,
     attempt: wire.attempt,
+    attempts: wire.attempts,
+    breached: wire.breached,
     rerunOf: wire.rerun_of,
     label: wire.label,
     labels: wire.labels,
@@ -42,7 +50,9 @@ export function runDetailOf(wire: WireRunDetail): RunDetail {
   return {
     ...runOf(wire),
     program: wire.program,
-    conditions: wire.conditions.map(({ text, holds }) => ({ text, holds })),
+    conditions: wire.conditions.map(conditionOf),
+    actions: wire.actions,
+    policies: policiesOf(wire),
     meta: wire.meta,
     outputLength: wire.output_length,
     operations: wire.operations,
@@ -73,6 +83,15 @@ export function jobDetailOf(wire: WireJobDetail): JobDetail {
     ...jobOf(wire),
     program: wire.program,
     conditions: wire.conditions,
+    actions: wire.actions,
+    policies: wire.policies,
+    missed: wire.missed.map(({ schedule, count, first, last, reason }) => ({
+      schedule,
+      count,
+      first: Date.parse(first),
+      last: Date.parse(last),
+      reason,
+    })),
     metadata: wire.metadata,
     source: wire.source,
     nextRuns: wire.next_runs.map(nextRunOf),
@@ -109,6 +128,39 @@ export function repoOf(wire: WireRepo): Repo {
   }
 }
 
+export function catchUpOf(wire: WireCatchUp): CatchUp {
+  return {
+    held: wire.held,
+    jobs: wire.jobs,
+    runs: wire.runs,
+    pending: wire.pending.map(({ job_id, runs, more, oldest }) => ({ jobId: job_id, runs, more, oldest: Date.parse(oldest) })),
+  }
+}
+
+export function poolsOf(wire: WirePoolList): Pool[] {
+  return wire.pools.map((pool) => ({ ...pool, holders: pool.holders.map(otherRunOf) }))
+}
+
+function otherRunOf(wire: WireBlocking): OtherRun {
+  return { id: wire.run_id, jobId: wire.job_id, args: wire.args, state: wire.state }
+}
+
+function conditionOf(wire: WireCondition): ConditionStatus {
+  const { text, holds, reason, value } = wire
+  return { text, holds, reason, value, blocking: wire.blocking.map(otherRunOf) }
+}
+
+/** What a run does not have is left out, as in a job file. */
+function policiesOf({ limits, retry, pools, deadlines }: WireRunDetail): Record<string, unknown> {
+  const said = Object.entries({ limits, retry, deadlines }).filter(([, value]) => Object.keys(value ?? {}).length > 0)
+  return { ...Object.fromEntries(said), ...(pools.length > 0 ? { pools } : {}) }
+}
+
 function nextRunOf(wire: WireNextRun): NextRun {
-  return { runId: wire.run_id, scheduleTime: Date.parse(wire.schedule_time), args: wire.args }
+  return {
+    runId: wire.run_id,
+    scheduleTime: Date.parse(wire.schedule_time),
+    dueAt: Date.parse(wire.due ?? wire.schedule_time),
+    args: wire.args,
+  }
 }

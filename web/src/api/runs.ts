@@ -4,7 +4,7 @@ import type { RunFilter } from '@/model/filter'
 import type { Operation, Run, RunDetail } from '@/model/run'
 import type { RunPage } from '@/model/runwindow'
 import type { State } from '@/model/state'
-import { API, getJson, postJson } from './http'
+import { API, getEnd, getJson, postJson } from './http'
 import { runDetailOf, runOf } from './mapping'
 import type { WireRun, WireRunDetail, WireRunPage } from './wire'
 
@@ -41,8 +41,15 @@ export async function readRun(id: string): Promise<{ run: RunDetail; wire: WireR
   return { run: runDetailOf(wire), wire, asOf: wire.as_of }
 }
 
-export function outputUrl(id: string): string {
-  return `${API}/runs/${encodeURIComponent(id)}/output`
+/** Where an attempt's output is; null: the newest's. */
+export function outputUrl(id: string, attempt: number | null = null): string {
+  const url = `${API}/runs/${encodeURIComponent(id)}/output`
+  return attempt === null ? url : `${url}?attempt=${attempt}`
+}
+
+/** Read the end of an attempt's output, at most so many bytes, and how many there are before. */
+export async function readOutput(id: string, attempt: number, most: number): Promise<{ bytes: Uint8Array; skipped: number }> {
+  return getEnd(outputUrl(id, attempt), most)
 }
 
 export interface NewRun {

@@ -1,7 +1,7 @@
 /** The shapes of `apsis/wire/`, as they come over HTTP and the event stream. */
 
 import type { State } from '@/model/state'
-import type { Operation } from '@/model/run'
+import type { DeadlineKind, Operation } from '@/model/run'
 import type { RepoStatus, Verdict } from '@/model/repo'
 
 export interface WireRun {
@@ -10,8 +10,11 @@ export interface WireRun {
   args: Record<string, string>
   state: State
   schedule_time: string
+  due: string | null
   timestamps: Partial<Record<State, string>>
   attempt: number
+  attempts: number | null
+  breached: DeadlineKind[]
   rerun_of: string | null
   label: string | null
   labels: string[]
@@ -24,9 +27,32 @@ export interface WireRun {
   message: string | null
 }
 
+export interface WireBlocking {
+  run_id: string
+  job_id: string
+  args: Record<string, string>
+  state: State
+}
+
+export interface WireCondition {
+  condition: Record<string, unknown> | null
+  text: string
+  holds: boolean | null
+  reason: string | null
+  value: string | null
+  blocking: WireBlocking[]
+}
+
+type Fields = Record<string, unknown>
+
 export interface WireRunDetail extends WireRun {
   program: Record<string, unknown> | null
-  conditions: { condition: Record<string, unknown>; text: string; holds: boolean | null }[]
+  conditions: WireCondition[]
+  actions: Fields[]
+  limits: Fields | null
+  retry: Fields | null
+  pools: Fields[]
+  deadlines: Fields | null
   meta: Record<string, unknown>
   output_length: number
   operations: Operation[]
@@ -50,6 +76,7 @@ export interface WireLogEntry {
 export interface WireNextRun {
   run_id: string
   schedule_time: string
+  due: string | null
   args: Record<string, string>
 }
 
@@ -69,7 +96,10 @@ export interface WireJob {
 
 export interface WireJobDetail extends WireJob {
   program: Record<string, unknown>
-  conditions: Record<string, unknown>[]
+  conditions: Fields[]
+  actions: Fields[]
+  policies: Fields
+  missed: { schedule: string; count: number; first: string; last: string; reason: string; at: string }[]
   metadata: Record<string, unknown>
   source: string
   next_runs: WireNextRun[]
@@ -122,6 +152,19 @@ export interface WireRepo {
 export interface WireRepoPage {
   repos: WireRepo[]
   revisions: Record<string, WireRevision[]>
+  as_of: string
+}
+
+export interface WireCatchUp {
+  held: string | null
+  jobs: number
+  runs: number
+  pending: { job_id: string; runs: number; more: boolean; oldest: string }[]
+  as_of: string
+}
+
+export interface WirePoolList {
+  pools: { name: string; size: number; taken: number; waiting: number; holders: WireBlocking[] }[]
   as_of: string
 }
 

@@ -1,9 +1,13 @@
 import { expect, it } from 'vitest'
-import { jobPath, runCommand } from './job'
+import { jobPath, runCommand, timesText } from './job'
 
 it('addresses a job whatever its name', () => {
   expect(jobPath('etl/load')).toBe('/jobs/etl/load')
   expect(jobPath('a dir/x#1?y%20ü')).toBe('/jobs/a%20dir/x%231%3Fy%2520%C3%BC')
+})
+
+it('says how many times were missed, as far as they were counted', () => {
+  expect([1, 1200, 10_001].map(timesText)).toEqual(['1 time', '1,200 times', 'over 10,000 times'])
 })
 
 it('quotes a job for the shell where that is needed', () => {

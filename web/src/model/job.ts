@@ -10,6 +10,7 @@ export interface Schedule {
 export interface NextRun {
   readonly runId: string
   readonly scheduleTime: number
+  readonly dueAt: number
   readonly args: Args
 }
 
@@ -26,12 +27,33 @@ export interface Job {
   readonly next: NextRun | null
 }
 
+/** Times of a schedule that passed while the server was down, and were not made up for. */
+export interface Missed {
+  readonly schedule: string
+  readonly count: number
+  readonly first: number
+  readonly last: number
+  readonly reason: string
+}
+
 export interface JobDetail extends Job {
   readonly program: Readonly<Record<string, unknown>>
   readonly conditions: readonly Readonly<Record<string, unknown>>[]
+  readonly actions: readonly Readonly<Record<string, unknown>>[]
+  readonly policies: Readonly<Record<string, unknown>>
+  readonly missed: readonly Missed[]
   readonly metadata: Readonly<Record<string, unknown>>
   readonly source: string
   readonly nextRuns: readonly NextRun[]
+}
+
+/** The server counts missed times no further. */
+const MOST_COUNTED = 10_000
+
+/** `3 times`, `over 10,000 times`. */
+export function timesText(count: number): string {
+  if (count > MOST_COUNTED) return `over ${MOST_COUNTED.toLocaleString('en')} times`
+  return count === 1 ? '1 time' : `${count.toLocaleString('en')} times`
 }
 
 /** The address of a job's page: an id may have any character that a file's name may. */

@@ -83,7 +83,7 @@ function rowsOf(folder: Folder, depth: number, folded: ReadonlySet<string>): Tre
 function totals(folder: Folder): { jobs: number; nextAt: number | null } {
   let jobs = folder.jobs.length
   let nextAt = Infinity
-  for (const job of folder.jobs) nextAt = Math.min(nextAt, job.next?.scheduleTime ?? Infinity)
+  for (const job of folder.jobs) nextAt = Math.min(nextAt, job.next?.dueAt ?? Infinity)
   for (const inner of folder.folders.values()) {
     const below = totals(inner)
     jobs += below.jobs
