@@ -9,6 +9,7 @@ from starlette.responses import Response
 from apsis.api import view
 from apsis.api.request import answer, body, known_parameters
 from apsis.api.services import services_of
+from apsis.domain.errors import Held
 from apsis.wire import repo as wire
 from apsis.wire import run as wire_run
 
@@ -29,7 +30,9 @@ async def get_repos(request: Request) -> Response:
 
 
 async def sync(request: Request) -> Response:
-    """Fetch now, and answer when what was fetched is applied or rejected."""
+    """Fetch now, and answer when what was fetched is applied or rejected; refused while nothing can be applied."""
     await body(request, wire_run.Reason)
+    if (reason := services_of(request).engine.held) is not None:
+        raise Held("commits are applied after its release", reason)
     await services_of(request).repos.sync()
     return await get_repos(request)

@@ -62,7 +62,7 @@ def runs_table(runs: Sequence["Run"], zone: Zone, *, times: bool) -> RenderableT
                 state(run.state),
                 Text(zone.show(run.schedule_time)),
                 *map(Text, _moments(run, zone) if times else ()),
-                clean(run.message or ""),
+                _told(run),
             )
             for run in runs
         ),
@@ -88,8 +88,9 @@ def run_page(run: "RunDetail", zone: Zone) -> RenderableType:
         rows.append(("definition", clean(f"{run.path} at {run.revision[:12]}")))
     rows += [("program", clean(_inline(run.program)))] if run.program else []
     marks: dict[bool | None, str] = {True: "holds", False: "does not hold", None: "not asked yet"}
+    asked = run.state == "waiting"
     rows += [
-        ("condition", clean(f"{c.text}: {marks[c.holds]}" + (f"; {c.reason}" if c.reason else "")))
+        ("condition", clean(c.text + (f": {marks[c.holds]}" if asked else "") + (f"; {c.reason}" if c.reason else "")))
         for c in run.conditions
     ]
     rows += [("action", clean(_inline(action))) for action in run.actions]
@@ -244,6 +245,16 @@ def _inline(value: Any) -> str:
             return "[" + ", ".join(map(_inline, value)) + "]"
         case _:
             return str(value)
+
+
+def _told(run: "Run") -> Text:
+    """Return the run's message, which attempt it is in where the message does not say, and whether it is late."""
+    words = clean(run.message or "")
+    if run.attempt > 1 and run.state != "scheduled":
+        words.append(f"{'; ' if words else ''}attempt {attempt(run)}")
+    if run.breached:
+        words.append(f"{' ' if words else ''}[late]", style="yellow")
+    return words
 
 
 def _policies(run: "RunDetail") -> Iterable[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 ApsisError                 code, exit code and HTTP status come with the class
 ├── NotFound               run, job, revision or output that is not there
 ├── IllegalTransition      an operation that the state of a run does not allow
+├── Held                   what waits until somebody releases the server
 ├── BadRequest             arguments that a caller can mend: args, times, names
 │   └── BadArgs            missing, extra or wrong args of a job
 ├── BindError              a template of a job does not give a program or condition for these args
@@ -49,6 +50,17 @@ class IllegalTransition(ApsisError):
 
     def __init__(self, run_id: str, state: str, asked: str) -> None:
         super().__init__(f"run {run_id} is {state}: it cannot be asked to {asked}")
+
+
+class Held(ApsisError):
+    """The server is held since its start; `what` waits for the release."""
+
+    code = "held"
+    status = 409
+    exit_code = 5
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"the server is held ({reason}): {what}", help="`apsis release` lets go of what is held.")
 
 
 class BadRequest(ApsisError):

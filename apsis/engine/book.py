@@ -234,7 +234,7 @@ class Book:
 
     def _apply_pending(self, turn: Turn) -> None:
         """Apply revisions, once all that is due up to this instant has been handled with the old snapshot."""
-        while self.applies and not self.stale and self.held is None:
+        while self.applies and holding.may_apply(self, self.applies[0].message):
             if self.timers.has_due(turn.now, turn.monotonic):
                 return
             envelope = self.applies.popleft()

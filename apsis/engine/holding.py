@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from apsis.domain.instructions import ConnectProgram, StartProgram
 from apsis.domain.state import State
 from apsis.engine import catching_up
+from apsis.engine.messages import Apply
 from apsis.engine.timers import CatchUpDue, PlanDue, RemakeDue, RunDue
 from apsis.lib.instant import EPOCH
 from apsis.lib.seam import Failure, attempt
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from apsis.domain.job import Job
     from apsis.domain.run import Run
     from apsis.engine.book import Book
+    from apsis.engine.messages import Message
     from apsis.engine.timers import Timer
     from apsis.engine.turn import Turn
 
@@ -87,6 +89,12 @@ def stopped(book: Book, turn: Turn, run_id: str) -> None:
         turn.instructions.append(ConnectProgram(run_id))
 
 
+def may_apply(book: Book, message: Message) -> bool:
+    """Return whether a revision may be applied now; while held only a repository's first, to show what that owes."""
+    assert isinstance(message, Apply)  # noqa: S101 - only these are queued
+    return not book.stale if book.held is None else message.jobs.repo not in book.pools
+
+
 def _count(job: Job, planned: Instant, now: Instant) -> list[Instant]:
     return list(islice(catching_up.owed(job, planned, now), MOST_COUNTED))
 
@@ -99,7 +107,7 @@ def pending(book: Book, now: Instant) -> Iterator[Pending | None]:
             made.setdefault(run.job_id, []).append(run.schedule_time)
     for job_id in sorted(book.view.jobs.keys() | made.keys()):
         times = made.get(job_id, [])
-        job, planned = book.view.jobs.get(job_id), book.view.planned.get(job_id)
+        job, planned = book.view.jobs.get(job_id), book.stale.get(job_id, book.view.planned.get(job_id))
         if job is not None and planned is not None and planned < now:
             counted = attempt("schedule", job_id, partial(_count, job, planned, now))
             times += [] if isinstance(counted, Failure) else counted

@@ -391,3 +391,10 @@ def test_a_job_shows_its_policies_and_what_it_missed(server):
     shown = ask(server.app, "GET", "/api/v1/jobs/etl/load").json()
     assert shown["policies"] == {"retry": {"count": 3}}
     assert [(m["count"], m["reason"]) for m in shown["missed"]] == [(3, "catch_up is latest")]
+
+
+def test_a_held_server_says_that_it_cannot_sync(server):
+    server.engine.held = "restored"
+    detail = problem(ask(server.app, "POST", "/api/v1/repo/sync", json={}), 409, "held")
+    assert detail == "the server is held (restored): commits are applied after its release"
+    assert server.repos.synced == 0

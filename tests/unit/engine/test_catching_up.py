@@ -131,17 +131,33 @@ def test_a_held_server_starts_nothing_that_fell_due_before_the_release() -> None
     play(story)
 
 
-def test_a_held_server_applies_nothing() -> None:
+def test_a_held_server_changes_no_jobs() -> None:
     async def story(world: World) -> None:
         import asyncio
 
-        await world.start(hold="restored")
-        applying = asyncio.ensure_future(world.engine.apply(job_set(job("a")), ()))
+        await world.start(job_set(job("a")), hold="restored")
+        applying = asyncio.ensure_future(world.engine.apply(job_set(job("a", version="2")), ()))
         await settle()
         assert not applying.done()
         await world.engine.release(who="ada")
         await settle()
         assert applying.done()
+
+    play(story)
+
+
+def test_a_held_server_takes_the_first_jobs_of_its_repositories_and_says_what_they_owe() -> None:
+    async def story(world: World) -> None:
+        await world.start(hold="asked to", since=EPOCH.subtract(hours=3))
+        await world.apply(job_set(job("tick", schedules=[every(3600)])))
+        await world.apply(job_set(job("other/tock", schedules=[every(1800)], repo="other"), repo="other"))
+        await world.clock.advance(1)
+        assert [(p.job_id, p.runs) for p in world.engine.pending() if p] == [("other/tock", 6), ("tick", 3)]
+        assert world.runs() == []
+        await world.engine.release(who="ada")
+        await world.clock.advance(0.001)
+        assert len(world.runs("tick", state=State.SUCCESS)) == 3
+        assert len(world.runs("other/tock", state=State.SUCCESS)) == 6
 
     play(story)
 
