@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +15,12 @@ from apsis.store.inspect import explained
 
 PAGES: Final = 256
 """Pages copied at a time, a megabyte: often enough for a word about how far it is."""
+
+FLUSHED_AFTER: Final = 8 * PAGES
+"""Pages that are written between two flushes of the copy: few enough that a commit which waits for one is soon on."""
+
+LONGEST_PAUSE_S: Final = 0.2
+"""Between two flushes, however long the last one took."""
 
 STEPS: Final = 1_000_000
 """Steps of SQLite's machine between two words about a check: some 10 ms."""
@@ -45,7 +53,7 @@ def copy_database(source: Path, target: Path, progress: Progress | None = None) 
             copy = sqlite3.connect(new, isolation_level=None)
             try:
                 copy.execute("pragma synchronous = full")
-                reading.backup(copy, pages=PAGES, progress=_told(progress))
+                reading.backup(copy, pages=PAGES, progress=_Gently(new, progress))
                 copy.execute("pragma journal_mode = delete")  # one file, readable from a read-only place too
                 new.chmod(0o600)
             finally:
@@ -87,10 +95,27 @@ def sync_directory(path: Path) -> None:
         os.close(directory)
 
 
-def _told(progress: Progress | None) -> Callable[[int, int, int], None] | None:
-    if progress is None:
-        return None
-    return lambda _status, remaining, total: progress("copying the database", total - remaining, total)
+class _Gently:
+    """Called between two steps of a copy: tells how far it is, and leaves the disk to the server half of the time.
+
+    What was written is flushed as we go: a gigabyte flushed at the end would hold up every commit meanwhile.
+    """
+
+    def __init__(self, path: Path, progress: Progress | None) -> None:
+        self._path = path
+        self._progress = progress
+        self._flushed = 0
+        self._since = time.monotonic()
+
+    def __call__(self, _status: int, remaining: int, total: int) -> None:
+        done = total - remaining
+        if self._progress is not None:
+            self._progress("copying the database", done, total)
+        if done - self._flushed < FLUSHED_AFTER or not remaining:
+            return
+        sync_file(self._path)
+        threading.Event().wait(min(time.monotonic() - self._since, LONGEST_PAUSE_S))
+        self._flushed, self._since = done, time.monotonic()
 
 
 def _remove(path: Path) -> None:
