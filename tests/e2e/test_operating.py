@@ -147,3 +147,24 @@ def test_a_new_database_begins_where_it_is_told_to_and_an_old_one_refuses(repo: 
     again.spawn()
     assert again.ended() == 2
     assert "--since is for a new database" in (tmp_path / "again.log").read_text()
+
+
+def test_a_restored_database_is_held_once_until_it_is_released(repo: JobRepo, tmp_path: Path) -> None:
+    options = ("--repo", repo.url, "--branch", "main", "--poll", "0.2s")
+    backup = str(tmp_path / "backup")
+    with serving(tmp_path, *options) as server:
+        applied(server, repo, {"ticks.yaml": TICKS})
+        server.run_in("success", job_id="ticks")
+        server.stop()
+        apsis = cli(server)
+        assert apsis("db", "backup", "--state", str(server.state), backup).code == 0
+        assert apsis("db", "restore", "--state", str(server.state), backup, "--force").code == 0
+    with serving(tmp_path, *options) as server:
+        ran = len(server.runs(job_id="ticks", state="success"))
+        assert server.get("/healthz")["held"] == "restored"
+        assert cli(server)("sync").code == 5
+        assert cli(server)("release", "--yes").code == 0
+        eventually(lambda: len(server.runs(job_id="ticks", state="success")) > ran, "what was held")
+        server.stop()
+    with serving(tmp_path, *options) as server:
+        assert server.get("/healthz")["held"] is None
