@@ -46,10 +46,10 @@ def watch_running(book: Book, turn: Turn, run: Run, since: float) -> None:
     if deadlines.longer_than_s is not None:
         _watch_longer(book, run, since + deadlines.longer_than_s, format_duration(deadlines.longer_than_s))
     if deadlines.longer_than_factor is not None:
-        turn.instructions.append(FindUsual(run.run_id))
+        turn.instructions.append(FindUsual(run.run_id, since))
 
 
-def usual_found(book: Book, turn: Turn, message: UsualFound) -> None:
+def usual_found(book: Book, message: UsualFound) -> None:
     """Take in how long the job's runs usually take."""
     run = book.view.get(message.run_id)
     if run is None or run.attempt != message.attempt or run.state not in ON or run.bound is None:
@@ -57,11 +57,9 @@ def usual_found(book: Book, turn: Turn, message: UsualFound) -> None:
     factor = run.bound.deadlines.longer_than_factor
     if message.seconds is None or factor is None:
         return
-    started = run.timestamps.get(State.RUNNING, turn.now)
-    ago = max(0.0, (turn.now - started).total("seconds"))
     limit = factor * message.seconds
     words = f"{format_duration(round(limit, 1))}, {factor:g} x its usual duration"
-    _watch_longer(book, run, turn.monotonic - ago + limit, words)
+    _watch_longer(book, run, message.since + limit, words)
 
 
 def fire(book: Book, turn: Turn, run: Run, timer: DeadlineDue) -> None:

@@ -80,11 +80,15 @@ class ProbeAnswered:
 
 @dataclass(frozen=True, slots=True)
 class UsualFound:
-    """The store says how many seconds the job's runs usually take; None: there were too few to say."""
+    """The store says how many seconds the job's runs usually take; None: there were too few to say.
+
+    `since` is FindUsual's.
+    """
 
     run_id: str
     attempt: int
     seconds: float | None
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +170,10 @@ class AskProbe:
 
 @dataclass(frozen=True, slots=True)
 class FindUsual:
-    """Ask the store how long the runs of the run's job usually take."""
+    """Ask the store how long the runs of the run's job usually take; it has been running `since` (monotonic clock)."""
 
     run_id: str
+    since: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class Performer:
             case AskProbe():
                 self._tasks.start(self._probe(run, instruction.number), name)
             case FindUsual():
-                self._tasks.start(self._find_usual(run), name)
+                self._tasks.start(self._find_usual(run, instruction.since), name)
             case StartProgram():
                 self._tasks.start(self._follow(run, self._programs.start), name)
             case ConnectProgram():
@@ -137,7 +137,7 @@ class Performer:
             answer = Answer(False, failure("conditions", run.run_id, error).message, broken=True)
         await self._inbox.tell(ProbeAnswered(run.run_id, run.attempt, number, answer))
 
-    async def _find_usual(self, run: Run) -> None:
+    async def _find_usual(self, run: Run, since: float) -> None:
         while True:
             try:
                 seconds = await self._store.usual_duration(run.job_id)
@@ -145,7 +145,7 @@ class Performer:
                 log.error("look_up_failed: how long %s usually takes: %s", run.job_id, error.message)
                 await self._clock.sleep(READ_AGAIN_S)
             else:
-                await self._inbox.tell(UsualFound(run.run_id, run.attempt, seconds))
+                await self._inbox.tell(UsualFound(run.run_id, run.attempt, seconds, since))
                 return
 
     async def _look_up(self) -> None:

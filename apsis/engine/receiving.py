@@ -101,8 +101,8 @@ def _probe_answered(book: Book, turn: Turn, _envelope: Envelope, message: ProbeA
     settling.answered(book, turn, message)
 
 
-def _usual_found(book: Book, turn: Turn, _envelope: Envelope, message: UsualFound) -> None:
-    deadlines.usual_found(book, turn, message)
+def _usual_found(book: Book, _turn: Turn, _envelope: Envelope, message: UsualFound) -> None:
+    deadlines.usual_found(book, message)
 
 
 def _delivery_reported(book: Book, turn: Turn, envelope: Envelope, message: DeliveryReported) -> Later | None:

@@ -189,3 +189,18 @@ def test_how_long_runs_usually_take_is_asked_for_until_the_store_says_so() -> No
         assert world.store.runs[run.run_id].breached == ("longer_than",)
 
     play(story)
+
+
+def test_longer_than_usual_is_elapsed_time_whatever_the_clock_is_set_to() -> None:
+    async def story(world: World) -> None:
+        world.store.usual["l"] = 40.0
+        world.store.unreadable = 1
+        await begin(world, job("l", deadlines=Deadlines(longer_than_factor=2)))
+        run = await world.run("l")
+        world.clock.jump_to(world.clock.now().add(seconds=300))
+        await world.clock.advance(79)
+        assert world.store.runs[run.run_id].breached == ()
+        await world.clock.advance(1)
+        assert world.store.runs[run.run_id].breached == ("longer_than",)
+
+    play(story)
