@@ -195,6 +195,8 @@ class Book:
         if isinstance(timer, RunDue):
             if run.state is State.SCHEDULED and run.due_at <= turn.now:
                 self._due(turn, run)
+            elif run.state is State.SCHEDULED:
+                self.timers.at(run.due_at, timer)  # the clock was set back while the timer was set aside
         elif isinstance(timer, DeadlineDue):
             deadlines.fire(self, turn, run, timer)
         else:

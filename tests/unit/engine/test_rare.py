@@ -137,3 +137,20 @@ def test_the_time_of_a_condition_begins_anew_if_the_run_waited_for_another_when_
         assert world.state(run) is State.SKIPPED
 
     play(story)
+
+
+def test_a_run_that_fell_due_while_held_starts_in_its_time_if_the_clock_is_set_back_before_the_release():
+    async def story(world: World) -> None:
+        tick = job(schedules=[every(60)])
+        await begin(world, tick)
+        await world.crash()
+        await world.start(job_set(tick), hold="ada wants to look")
+        await world.clock.advance(61)
+        world.clock.jump_to(world.clock.now().subtract(seconds=30))
+        await world.engine.release(who="ada")
+        await settle()
+        assert world.programs.started == []
+        await world.clock.advance(30)
+        assert world.times(State.RUNNING) == ["12:01:00"]
+
+    play(story)
