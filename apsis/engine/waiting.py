@@ -220,17 +220,17 @@ class Waiting:
             return Holds()  # what the outside has said once, it has said
         if any(self._watched[read.instance].finished is None for read in condition.reads):
             return NOT_YET
-        first = number not in entry.come_to
-        entry.come_to.add(number)
-        late_in_s = condition.timeout_s if first else None
+        full = self._room.of_instance(entry.run, condition.cap) if condition.cap is not None else None
         if condition.cap is not None:
-            full = self._room.of_instance(entry.run, condition.cap)
-            entry.verdicts[number] = Holds() if full is None else Waits(full.reason)
-            return Holds() if full is None else Stuck(number, late_in_s, full=full)
-        verdict = condition.verdict(_Facts(self._view, self._watched, entry, number))
+            verdict: Verdict = Holds() if full is None else Waits(full.reason)
+        else:
+            verdict = condition.verdict(_Facts(self._view, self._watched, entry, number))
         entry.verdicts[number] = verdict
         if isinstance(verdict, Waits):
-            return Stuck(number, late_in_s, probe=first and condition.polling is not None)
+            first = number not in entry.come_to
+            entry.come_to.add(number)
+            late_in_s = condition.timeout_s if first else None
+            return Stuck(number, late_in_s, probe=first and condition.polling is not None, full=full)
         return verdict
 
     def _why(self, entry: Entry, number: int, condition: Condition) -> Why:

@@ -154,3 +154,18 @@ def test_a_run_that_fell_due_while_held_starts_in_its_time_if_the_clock_is_set_b
         assert world.times(State.RUNNING) == ["12:01:00"]
 
     play(story)
+
+
+def test_the_time_of_a_condition_that_held_at_first_begins_when_it_does_not():
+    async def story(world: World) -> None:
+        limit = MaxRunning("w", timeout_s=10, on_timeout="skip")
+        waits = job("w", conditions=(limit, FileExists("/data/ready", every_s=2)))
+        await begin(world, waits)
+        run, other = await world.run("w"), await world.run("w")
+        await world.engine.start(other.run_id, who="ada")
+        await world.clock.advance(11.9)
+        assert world.state(run) is State.WAITING
+        await world.clock.advance(0.1)
+        assert world.state(run) is State.SKIPPED
+
+    play(story)
