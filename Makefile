@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
-.PHONY: help demo test soak check lint types layers unit web-check e2e setup dev screenshot bench clean
+.PHONY: help demo test soak simulate check lint types layers unit web-check e2e setup dev screenshot bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -14,6 +14,9 @@ test: dev lint types layers web-check ## Set everything up and run all tests: un
 
 soak: dev ## Crash tests and simulations at full size: some 50 kills of a real server, several minutes
 	$(PYTEST) tests/crash tests/sim --size full
+
+simulate: dev ## Play seeded worlds, FOR=10m long, from SEED=0 on; SEED=7 alone plays only that one
+	$(PY) -m tests.sim $(if $(SEED),--seed $(SEED)) $(if $(FOR),--for $(FOR))
 
 check: dev lint types layers unit ## What to run while working: lint, types, layers, unit tests; under a minute
 
