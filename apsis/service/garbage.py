@@ -13,7 +13,7 @@ YOUNG: Final = 10_000
 def uncollected() -> Iterator[None]:
     """Keep the collector from what is made within, now and later: it has no cycles, and goes when nobody has it.
 
-    Ten thousand jobs are half a million objects; walking them holds the event loop for 100 ms each time.
+    Ten thousand jobs are half a million objects; walking them holds the event loop for 60 ms each time.
     """
     gc.disable()
     try:

@@ -37,7 +37,7 @@ class Http(uvicorn.Server):
     async def main_loop(self) -> None:
         """Renew the answers' Date every second, as uvicorn's own loop does, which looks ten times as often.
 
-        Its looking was three quarters of what an idle server did.
+        Its looking was half of what an idle server did: 0.20 % of a core with it, 0.10 % without.
         """
         while not await self.on_tick(0):
             await self._clock.wait(self._stopping, self._clock.now().add(seconds=1))

@@ -19,7 +19,9 @@ from apsis.store.queries import SQL
 from apsis.store.rows import readable, run_of, times_of
 
 EXAMINED: Final = 50_000
-"""Rows that one page may look at to find those that match several terms: some 20 ms; the cursor goes on from there."""
+"""Rows that one page may look at to find those that match several terms; the cursor goes on from there.
+
+Terms that hardly ever meet cost 80 to 100 ms a page (47,000 rows, measured on a busy machine), on a reader's thread."""
 
 CHUNK: Final = 1_000
 """Rows examined at a time; then it is asked anew which term has the fewest."""
