@@ -328,7 +328,7 @@ class Book:
     def _resume(self, turn: Turn, run: Run) -> None:
         if run.state is State.SCHEDULED:
             self.timers.at(run.due_at, RunDue(run.run_id, run.attempt))
-        elif not run.adhoc and run.schedule_time > turn.now:
+        if not run.adhoc and not run.expected and run.schedule_time > turn.now:
             self.view.settle(run.run_id, run.schedule_time)
         entered = run.timestamps.get(run.state, turn.now)
         since = turn.monotonic - max(TimeDelta.ZERO, turn.now - entered).total("seconds")

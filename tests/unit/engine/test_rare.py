@@ -169,3 +169,26 @@ def test_the_time_of_a_condition_that_held_at_first_begins_when_it_does_not():
         assert world.state(run) is State.SKIPPED
 
     play(story)
+
+
+def test_a_run_started_before_its_time_and_to_be_tried_again_at_a_restart_is_not_made_a_second_time():
+    async def story(world: World) -> None:
+        def tick(version: str):
+            return job(schedules=[every(600)], retry=Retry(1, delay_s=5), version=version)
+
+        await begin(world, tick("1"))
+        first = world.runs()[0]
+        await world.engine.start(first.run_id, who="ada")
+        await settle()
+        world.programs.report(first.run_id, Failed("exit code 1"))
+        await settle()
+        await world.crash()
+        await world.start(job_set(tick("1")))
+        await world.clock.advance(5)
+        world.programs.report(first.run_id, Failed("exit code 1"))
+        await settle()
+        assert world.state(first) is State.FAILURE
+        await world.apply(job_set(tick("2")))
+        assert world.state(first) is State.FAILURE
+
+    play(story)
