@@ -64,4 +64,4 @@ async def get_job(request: Request) -> Response:
     if job is None:
         raise NotFound("job", job_id, near(job_id, services.engine.jobs))
     missed = await services.store.missed(job_id, NEWEST_MISSED)
-    return answer(view.job_detail(job, services.engine.coming(job_id, NEXT_RUNS), missed, as_of))
+    return answer(view.job_detail(job, services.engine.upcoming(job_id, NEXT_RUNS), missed, as_of))

@@ -103,6 +103,10 @@ class Engine(Protocol):
         """Return the job's next scheduled runs, soonest first."""
         ...
 
+    def upcoming(self, job_id: str, limit: int) -> Sequence[Run]:
+        """Return the job's next scheduled runs like `coming`; those beyond what is planned are computed, not made."""
+        ...
+
     def why(self, run_id: str) -> Sequence[Why]:
         """Return all that a waiting run waits for, in the order in which it is asked; [] if it does not wait."""
         ...

@@ -214,7 +214,11 @@ def _job_fields(job: Job, coming: Sequence[Run]) -> dict[str, Any]:
 
 def _next_run(run: Run) -> wire_job.NextRun:
     return wire_job.NextRun(
-        run_id=run.run_id, schedule_time=format_instant(run.schedule_time), due=_due(run), args=dict(run.args)
+        run_id=run.run_id,
+        schedule_time=format_instant(run.schedule_time),
+        due=_due(run),
+        args=dict(run.args),
+        made=bool(run.timestamps),
     )
 
 

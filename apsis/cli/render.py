@@ -9,7 +9,7 @@ from rich.text import Text
 from apsis.cli.when import Zone
 
 if TYPE_CHECKING:
-    from apsis.wire.job import Job, JobDetail, Missed
+    from apsis.wire.job import Job, JobDetail, Missed, NextRun
     from apsis.wire.repo import Finding, Repo, RepoPage
     from apsis.wire.run import LogEntry, Run, RunDetail, StateName
 
@@ -26,6 +26,8 @@ COLOURS: Final[Mapping["StateName", str]] = {
 }
 
 SHORT: Final = 8
+MOST_COUNTED: Final = 1_000
+"""The server counts missed times no further."""
 """Characters of a run id that people see: enough to be unique among a million runs, mostly."""
 
 UNLIMITED: Final = 100_000
@@ -142,8 +144,7 @@ def job_page(job: "JobDetail", zone: Zone) -> RenderableType:
     rows += [("action", clean(_inline(action))) for action in job.actions]
     rows += [(name, clean(_inline(said))) for name, said in job.policies.items()]
     rows += [("schedule", clean(s.text if s.enabled else f"{s.text} (disabled)")) for s in job.schedules]
-    due = ((run, zone.show(run.due or run.schedule_time)) for run in job.next_runs)
-    rows += [("next run", clean(f"{at} ({zone.label()})  {r.run_id[:SHORT]}  {_args(r.args)}")) for r, at in due]
+    rows += [("next run", clean(_next(run, zone))) for run in job.next_runs]
     rows += [("missed", clean(_missed(span, zone))) for span in job.missed]
     if job.description is None:
         return facts(rows)
@@ -264,8 +265,13 @@ def _policies(run: "RunDetail") -> Iterable[tuple[str, Any]]:
     yield from (("deadlines", said) for said in (run.deadlines,) if said)
 
 
+def _next(run: "NextRun", zone: Zone) -> str:
+    at = zone.show(run.due or run.schedule_time)
+    return f"{at} ({zone.label()})  {run.run_id[:SHORT] if run.made else 'planned later'}  {_args(run.args)}"
+
+
 def _missed(span: "Missed", zone: Zone) -> str:
-    count = f"{span.count:,} time{'s' if span.count > 1 else ''}" if span.count <= 10_000 else "over 10,000 times"
+    count = f"{span.count:,} time{'s' if span.count > 1 else ''}" if span.count <= MOST_COUNTED else "over 1,000 times"
     return f"{count} of {span.schedule}, {zone.show(span.first)} to {zone.show(span.last)}: {span.reason}"
 
 

@@ -13,7 +13,7 @@ from apsis.domain.job import Job
 from apsis.domain.jobset import Difference, JobSet
 from apsis.domain.run import Run
 from apsis.domain.state import State
-from apsis.engine import holding
+from apsis.engine import holding, planner
 from apsis.engine.book import Book
 from apsis.engine.holding import Pending
 from apsis.engine.inbox import Inbox
@@ -24,6 +24,7 @@ from apsis.engine.ports import Outbox, Probes, Programs, Publisher, Store
 from apsis.engine.room import PoolState
 from apsis.engine.waiting import MOST_NAMED, Why
 from apsis.lib.clock import Clock
+from apsis.lib.seam import Failure, attempt
 from apsis.spec.load import inline_job
 
 INLINE_JOB_ID = "adhoc"
@@ -101,6 +102,15 @@ class Engine:
     def coming(self, job_id: str, limit: int) -> Sequence[Run]:
         """Return the job's next scheduled runs, soonest first."""
         return self._book.view.coming(job_id, limit)
+
+    def upcoming(self, job_id: str, limit: int) -> Sequence[Run]:
+        """Return the job's next scheduled runs like `coming`; those beyond what is planned are computed, not made."""
+        made = self._book.view.coming(job_id, limit)
+        job, planned = self.jobs.get(job_id), self._book.view.planned.get(job_id)
+        if job is None or planned is None or len(made) == limit:
+            return made
+        more = attempt("schedule", job_id, lambda: planner.beyond(job, planned, limit - len(made)))
+        return [*made, *([] if isinstance(more, Failure) else more)]
 
     def why(self, run_id: str) -> Sequence[Why]:
         """Return all that a waiting run waits for, in the order in which it is asked; [] if it does not wait."""

@@ -70,6 +70,13 @@ def between(job: Job, after: Instant, until: Instant) -> Iterator[Run]:
                 yield new_run(job, job.args_of(schedule, occurrence), occurrence.time, schedule.jitter_ms)
 
 
+def beyond(job: Job, after: Instant, limit: int) -> list[Run]:
+    """Return the next runs behind `after`, at most `limit` instants, whatever the horizon."""
+    times = islice(_merged(job, after, after + FARTHEST, NO_STARTS), limit)
+    runs = (new_run(job, args, time, jitter_ms) for time, args, jitter_ms in times)
+    return list({run.run_id: run for run in runs}.values())
+
+
 def new_run(job: Job, args: Args, schedule_time: Instant, jitter_ms: int) -> Run:
     """Return the run that an instance has for a schedule time; it is due later by its share of the jitter."""
     run_id = scheduled_run_id(job.job_id, args, schedule_time)

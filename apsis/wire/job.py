@@ -22,6 +22,7 @@ class NextRun:
     schedule_time: str
     due: str | None = said("As in a run: null if it is due at its schedule time.", default=None)
     args: dict[str, str]
+    made: bool = said("false: it lies beyond what is planned yet; there is no such run so far.", default=True)
 
 
 @message
@@ -29,7 +30,7 @@ class Missed:
     """Times of one schedule that passed while the server was down, and get no runs."""
 
     schedule: str = said("In words.")
-    count: int = said("10,001 stands for more than 10,000.")
+    count: int = said("1,001 stands for more than 1,000.")
     first: str
     last: str
     reason: str

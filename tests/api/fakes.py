@@ -298,6 +298,9 @@ class FakeEngine:
         runs = [r for r in self.store.runs.values() if r.job_id == job_id and r.state is State.SCHEDULED]
         return sorted(runs, key=lambda r: r.schedule_time)[:limit]
 
+    def upcoming(self, job_id: str, limit: int) -> Sequence[Run]:
+        return self.coming(job_id, limit)
+
     def why(self, run_id: str) -> Sequence[Why]:
         condition = Dependency("etl/extract")
         return [Why(condition, condition.describe(), Waits("not yet"), blocking=(make_run(77),))]

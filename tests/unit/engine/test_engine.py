@@ -291,3 +291,17 @@ def test_what_is_published_names_jobs_and_every_log_entry():
         assert entries == world.store.logs[run.run_id]
 
     play(story)
+
+
+def test_what_is_beyond_the_plan_is_computed_when_asked_for() -> None:
+    async def story(world: World) -> None:
+        await world.start()
+        await world.apply(job_set(job("tick", schedules=[every(24 * 3600)])))
+        made = len(world.runs())
+        assert made < 5
+        upcoming = world.engine.upcoming("tick", 5)
+        assert [run.schedule_time for run in upcoming] == [world.clock.now().add(hours=12 + 24 * n) for n in range(5)]
+        assert [bool(run.timestamps) for run in upcoming] == [True] * made + [False] * (5 - made)
+        assert len(world.runs()) == made
+
+    play(story)

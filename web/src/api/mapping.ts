@@ -162,5 +162,6 @@ function nextRunOf(wire: WireNextRun): NextRun {
     scheduleTime: Date.parse(wire.schedule_time),
     dueAt: Date.parse(wire.due ?? wire.schedule_time),
     args: wire.args,
+    made: wire.made,
   }
 }

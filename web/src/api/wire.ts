@@ -78,6 +78,7 @@ export interface WireNextRun {
   schedule_time: string
   due: string | null
   args: Record<string, string>
+  made: boolean
 }
 
 export interface WireJob {

@@ -7,7 +7,7 @@ it('addresses a job whatever its name', () => {
 })
 
 it('says how many times were missed, as far as they were counted', () => {
-  expect([1, 1200, 10_001].map(timesText)).toEqual(['1 time', '1,200 times', 'over 10,000 times'])
+  expect([1, 1000, 1001].map(timesText)).toEqual(['1 time', '1,000 times', 'over 1,000 times'])
 })
 
 it('quotes a job for the shell where that is needed', () => {

@@ -12,6 +12,8 @@ export interface NextRun {
   readonly scheduleTime: number
   readonly dueAt: number
   readonly args: Args
+  /** False: it lies beyond what is planned yet; there is no such run so far. */
+  readonly made: boolean
 }
 
 export interface Job {
@@ -48,9 +50,9 @@ export interface JobDetail extends Job {
 }
 
 /** The server counts missed times no further. */
-const MOST_COUNTED = 10_000
+const MOST_COUNTED = 1_000
 
-/** `3 times`, `over 10,000 times`. */
+/** `3 times`, `over 1,000 times`. */
 export function timesText(count: number): string {
   if (count > MOST_COUNTED) return `over ${MOST_COUNTED.toLocaleString('en')} times`
   return count === 1 ? '1 time' : `${count.toLocaleString('en')} times`
