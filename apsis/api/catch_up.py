@@ -44,7 +44,8 @@ async def release(request: Request) -> Response:
     await body(request, wire_run.Reason)
     reason = services.engine.held
     if reason is not None:
-        await services.store.clear_held()
+        # In this order: a server that ends in between is held once more, which harms nobody.
         await services.engine.release(who=who(request))
+        await services.store.clear_held()
         log.info("released: what was held (%s) is let go by %s", reason, who(request))
     return await get_catch_up(request)
