@@ -15,15 +15,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="play only this world, or begin with it if --for is given")
     parser.add_argument("--for", dest="how_long", default=None, help="how long: 30s, 10m, 8h (1m)")
     parser.add_argument("--steps", type=int, help="stop after so many steps in all")
+    parser.add_argument("--brief", action="store_true", help="tell no story of a broken promise")
     parser.add_argument("--keep-going", action="store_true", help="report broken promises and go on")
     options = parser.parse_args()
     if options.seed is not None and options.how_long is None and options.steps is None:
         return _report(story.play(options.seed))
     seconds = parse_duration(options.how_long or ("1m" if options.steps is None else "52w"))
-    return _play(options.seed or 0, seconds, options.steps, keep_going=options.keep_going)
+    return _play(options.seed or 0, seconds, options.steps, options)
 
 
-def _play(first: int, seconds: float, most: int | None, *, keep_going: bool) -> int:
+def _play(first: int, seconds: float, most: int | None, options: argparse.Namespace) -> int:
     began = reported = time.perf_counter()
     cpu = time.process_time()
     seed, steps, broken = first, 0, 0
@@ -31,8 +32,8 @@ def _play(first: int, seconds: float, most: int | None, *, keep_going: bool) -> 
         found = story.play(seed)
         seed, steps = seed + 1, steps + story.STEPS
         if found is not None:
-            broken += _report(found, short=keep_going)
-            if not keep_going:
+            broken += _report(found, short=options.keep_going or options.brief)
+            if not options.keep_going:
                 break
         if time.perf_counter() - reported > REPORT_EVERY_S:
             reported = time.perf_counter()

@@ -46,13 +46,12 @@ class Owed:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.periods: dict[str, list[Period]] = {}
-        self._jitters: dict[str, tuple[int, ...]] = {}
+        self._jitters: dict[str, int] = {}
         self._seen_spans = 0
 
     def jitter_of(self, run: Run) -> int | None:
         """Return something that stays the same while the run's due time must."""
-        jitters = self._jitters.get(run.blob or "")
-        return hash(jitters) if jitters is not None else None
+        return self._jitters.get(run.blob or "")
 
     def commit(self, commit: "Commit") -> None:
         """Take in what a commit applies, and look at what it leaves out."""
@@ -66,8 +65,8 @@ class Owed:
 
     def _applied(self, commit: "Commit", applied: SaveApplied) -> None:
         for job in applied.jobs.jobs.values():
-            jitters = tuple(schedule.jitter_ms for schedule in job.schedules if schedule.enabled)
-            self._jitters[job.source.blob] = jitters
+            rolled = tuple((s.describe(), s.args, s.jitter_ms) for s in job.schedules if s.enabled)
+            self._jitters[job.source.blob] = hash(rolled)
         for change in commit.changes:
             if type(change) is SavePlanned and change.remake and change.until is not None:
                 periods = self.periods.setdefault(change.job_id, [])
