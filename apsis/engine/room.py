@@ -70,7 +70,8 @@ class Room:
 
     def queue(self, run: Run, key: Key) -> None:
         """Let the run wait for room at `key`, in the order of schedule times."""
-        self.leave(run.run_id)
+        if self._at.get(run.run_id) == key:
+            return
         self._at[run.run_id] = key
         heapq.heappush(self._queues.setdefault(key, []), _order(run))
 

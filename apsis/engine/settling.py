@@ -105,7 +105,11 @@ def _wait_for_room(book: Book, turn: Turn, run: Run, full: Full) -> None:
     if full.policy == "skip":
         book.happen(turn, run, Ended(State.SKIPPED, full.reason))
         return
+    place = book.room.place_of(run.run_id)
     book.room.queue(run, full.key)
+    if place is not None and place != full.key:
+        # It may have stood before others that need less room.
+        book.settling.free(place)
     if full.policy == "replace" and isinstance(full.key, str):
         _make_room(book, turn, run, full.key, full.slots)
 

@@ -7,7 +7,7 @@ from apsis.domain.policy import Pool, Retry
 from apsis.domain.run import Run
 from apsis.domain.state import State
 from apsis.lib.clock import settle
-from tests.support.jobs import every, job, job_set
+from tests.support.jobs import depends_on, every, job, job_set
 from tests.support.world import World, play
 
 
@@ -194,5 +194,36 @@ def test_a_duplicate_is_skipped_while_another_is_under_way() -> None:
         assert (world.state(first), world.state(second)) == (State.RUNNING, State.SKIPPED)
         await end(world, first)
         assert world.state(await world.run("d")) is State.RUNNING
+
+    play(story)
+
+
+def test_who_finds_another_pool_full_lets_those_behind_it_in_the_first_go_on() -> None:
+    async def story(world: World) -> None:
+        first = job("first", pools=(Pool("q"), Pool("p", 2)), conditions=(depends_on("up"),))
+        others = (job("up"), job("half", pools=(Pool("p"),)), job("q", pools=(Pool("q"),)))
+        await begin(world, first, *others, p=2, q=1)
+        await end(world, await world.run("up"))
+        await world.run("half")
+        waiting = await world.run("first")
+        await world.clock.advance(1)
+        behind = await world.run("half")
+        assert (world.state(waiting), world.state(behind)) == (State.WAITING, State.WAITING)
+        await world.run("q")
+        await end(world, await world.run("up"))
+        assert (world.state(waiting), world.state(behind)) == (State.WAITING, State.RUNNING)
+
+    play(story)
+
+
+def test_a_run_stands_in_a_queue_once_however_often_it_is_asked() -> None:
+    async def story(world: World) -> None:
+        dependent = pooled("dependent", params=(), conditions=(depends_on("up"),))
+        await begin(world, job("up"), pooled("holder", params=()), dependent, db=1)
+        await world.run("holder")
+        await world.run("dependent")
+        for _ in range(5):
+            await end(world, await world.run("up"))
+        assert [len(queue) for queue in world.engine._book.room._queues.values()] == [1]
 
     play(story)
