@@ -62,11 +62,12 @@ class Room:
         size = self.sizes.get(pool.name)
         if size is None:
             return None
-        used = self._view.taken(pool.name)
-        if used + pool.slots <= size and not self._is_behind(run, pool.name):
+        # A pool may have been made smaller than what a run was bound to: alone in it, that starts.
+        used, slots = self._view.taken(pool.name), min(pool.slots, size)
+        if used + slots <= size and not self._is_behind(run, pool.name):
             return None
-        reason = f"pool {pool.name} has {size - used} of {size} free, {pool.slots} needed"
-        return Full(pool.name, reason, pool.policy, pool.slots)
+        reason = f"pool {pool.name} has {size - used} of {size} free, {slots} needed"
+        return Full(pool.name, reason, pool.policy, slots)
 
     def queue(self, run: Run, key: Key) -> None:
         """Let the run wait for room at `key`, in the order of schedule times."""

@@ -227,3 +227,20 @@ def test_a_run_stands_in_a_queue_once_however_often_it_is_asked() -> None:
         assert [len(queue) for queue in world.engine._book.room._queues.values()] == [1]
 
     play(story)
+
+
+def test_a_run_that_needs_more_than_the_pool_has_now_starts_alone_and_stops_nobody_for_ever() -> None:
+    async def story(world: World) -> None:
+        small = pooled("small", params=())
+        await begin(world, pooled("big", Pool("db", 3), params=()), small, db=3)
+        holder = await world.run("small")
+        big = await world.run("big")
+        await world.clock.advance(1)
+        behind = await world.run("small")
+        await world.apply(job_set(pooled("big", Pool("db", 2), params=(), version="2"), small, pools={"db": 2}))
+        await end(world, holder)
+        assert (world.state(big), world.state(behind)) == (State.RUNNING, State.WAITING)
+        await end(world, big)
+        assert world.state(behind) is State.RUNNING
+
+    play(story)
