@@ -108,7 +108,9 @@ class Internals:
         try:
             yield work
         finally:
-            del self._works[run.run_id]
+            # The run's next attempt may have begun already.
+            if self._works.get(run.run_id) is work:
+                del self._works[run.run_id]
 
     async def _end_of(self, run: Run, program: Internal, work: "Work") -> ProgramEvent:
         try:

@@ -45,11 +45,13 @@ class NoOps:
 
     @contextmanager
     def _stoppable(self, run: Run) -> Iterator[asyncio.Event]:
-        self._stops[run.run_id] = asyncio.Event()
+        stop = self._stops[run.run_id] = asyncio.Event()
         try:
-            yield self._stops[run.run_id]
+            yield stop
         finally:
-            del self._stops[run.run_id]
+            # The run's next attempt may have begun already.
+            if self._stops.get(run.run_id) is stop:
+                del self._stops[run.run_id]
 
     async def _end(self, run: Run, program: NoOp, stop: asyncio.Event) -> ProgramEvent:
         until = run.timestamps[State.STARTING] + TimeDelta(seconds=program.duration_s)

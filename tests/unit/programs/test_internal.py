@@ -369,3 +369,16 @@ def test_the_real_store_vacuums_and_counts(store: SqliteStore, tmp_path: Path) -
         assert line["runs"] == stats["runs"]
 
     asyncio.run(main())
+
+
+def test_the_end_of_an_attempt_leaves_the_next_one_alone(play):
+    async def story(scene: Scene) -> None:
+        run = starting(Stats())
+        first, second = (scene.internals.start(run, program_of(run)) for _ in range(2))
+        assert [await anext(first), type(await anext(first))] == [Started(), Succeeded]
+        assert await anext(second) == Started()
+        await first.aclose()
+        assert isinstance(await anext(second), Succeeded)
+        await second.aclose()
+
+    play(story)

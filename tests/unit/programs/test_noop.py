@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import pytest
+from msgspec.structs import replace
 
 from apsis.domain.events import Broke, Failed, ProgramEvent, Started, Succeeded
 from apsis.domain.program import NoOp, Outcome
@@ -120,5 +121,23 @@ def test_a_stop_before_a_restart_still_counts_after_it() -> None:
         program = NoOp(10)
         run = a_run(program, state=State.STOPPING)
         assert [event async for event in noops.connect(run, program)] == [Failed("stopped")]
+
+    play(story)
+
+
+def test_the_end_of_an_attempt_does_not_take_the_next_one_from_those_who_stop_it() -> None:
+    async def story(clock: VirtualClock, noops: NoOps) -> None:
+        program = NoOp(10)
+        run = a_run(program)
+        first, second = noops.connect(run, program), noops.start(replace(run, attempt=2), program)
+        await noops.stop(run, program)
+        ended = asyncio.create_task(anext(first))
+        await clock.advance(10)
+        assert await ended == Succeeded()
+        assert await anext(second) == Started()
+        await first.aclose()
+        await noops.stop(run, program)
+        assert await anext(second) == Failed("stopped")
+        await second.aclose()
 
     play(story)
