@@ -42,10 +42,11 @@ def apply(book: Book, turn: Turn, message: Apply, handled: Instant) -> Differenc
     changes = difference(old, new.jobs)
     # A job whose schedule is broken may still be planned from long ago, when it is mended.
     view.forget_settled(min([handled, *(view.planned.get(job_id, handled) for job_id in view.jobs)]))
+    first = new.repo not in book.pools
     for pool in book.room.resize(book.pools.get(new.repo, {}), new.pools):
         book.settling.free(pool)
     book.pools[new.repo] = new.pools
-    if not old and book.since is not None:
+    if first and book.since is not None:
         handled = min(handled, book.since)
     for job_id in changes.removed:
         del view.jobs[job_id]

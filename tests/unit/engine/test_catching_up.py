@@ -225,3 +225,17 @@ def test_a_held_server_keeps_those_waiting_that_waited_before() -> None:
         assert world.state(waits) is State.SUCCESS
 
     play(story)
+
+
+def test_since_counts_for_the_first_jobs_of_a_repository_and_not_when_all_were_gone_for_a_while() -> None:
+    async def story(world: World) -> None:
+        jobs = job_set(job("tick", schedules=[every(60)]))
+        await world.start(since=EPOCH.add(minutes=-5))
+        await world.apply(jobs)
+        made = len(world.runs(state=State.SUCCESS))
+        await world.apply(job_set(revision="empty"))
+        await world.apply(jobs)
+        await world.clock.advance(60)
+        assert len(world.runs(state=State.SUCCESS)) == made + 1 > 5
+
+    play(story)
