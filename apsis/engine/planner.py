@@ -29,7 +29,10 @@ NO_STARTS: Final[Mapping[int, Instant]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Runs with after < schedule time <= until, ascending; `replan_at` is when there should be more."""
+    """Runs with after < schedule time <= until, ascending.
+
+    `replan_at` is when there should be more: before `until`, so that catching up goes through all jobs' times together.
+    """
 
     runs: tuple[Run, ...]
     until: Instant
@@ -59,7 +62,7 @@ def plan(job: Job, after: Instant, now: Instant, starts: Mapping[int, Instant] =
     if len(times) < MOST_COMING and times[-1] <= horizon:
         return Plan(tuple(runs.values()), horizon, now + HORIZON / 2)
     replan_at = times[len(times) // 2] if len(times) == MOST_COMING else times[-1] - HORIZON / 2
-    return Plan(_whole_instants(job, runs, times[-1], starts), times[-1], max(now, replan_at))
+    return Plan(_whole_instants(job, runs, times[-1], starts), times[-1], replan_at)
 
 
 def between(job: Job, after: Instant, until: Instant) -> Iterator[Run]:

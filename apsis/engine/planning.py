@@ -43,10 +43,14 @@ class Planning:
         self._timers.at(when, PlanDue(job_id, when))
 
     def resume(self, job_id: str, now: Instant) -> None:
-        """Plan the job further after a restart: now, or when as many of its runs are left as there would have been."""
+        """Plan the job further after a restart: now, or when as many of its runs are left as there would have been.
+
+        Not behind what it is planned up to: no run of another job that may look for one of its must come first.
+        """
         coming = [run for run in self._view.coming(job_id) if run.expected]
         left = planner.MOST_COMING // 2
-        self.again_at(job_id, coming[-left].schedule_time if len(coming) >= left else now)
+        at = coming[-left].schedule_time if len(coming) >= left else now
+        self.again_at(job_id, min(at, self._view.planned.get(job_id, now)))
 
     def forget(self, job_id: str) -> None:
         """A job is gone."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from whenever import Instant
 
+from apsis.conditions.dependency import Dependency
 from apsis.domain.policy import CatchUp
 from apsis.domain.state import State
 from apsis.lib.clock import settle
@@ -237,5 +238,24 @@ def test_since_counts_for_the_first_jobs_of_a_repository_and_not_when_all_were_g
         await world.apply(jobs)
         await world.clock.advance(60)
         assert len(world.runs(state=State.SUCCESS)) == made + 1 > 5
+
+    play(story)
+
+
+def test_catching_up_goes_through_all_jobs_together_so_that_who_must_exist_is_planned_when_asked_for() -> None:
+    async def story(world: World) -> None:
+        due = EPOCH.add(hours=3)
+        needed = Dependency("minutely", {"time": "2026-11-24T15:00:00Z"}, exist=True)
+        jobs = (
+            job("minutely", params=("time",), schedules=[every(60)]),
+            job("needs", schedules=[every(3 * 3600)], conditions=(needed,)),
+        )
+        await world.start()
+        await world.apply(job_set(*jobs))
+        await world.clock.advance(60)
+        needs = world.runs("needs")[0]
+        assert needs.schedule_time == due
+        await down_for(world, 3 * 3600, *jobs)
+        assert world.state(needs) is State.SUCCESS
 
     play(story)
