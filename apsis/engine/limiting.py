@@ -39,7 +39,8 @@ def set_limits(book: Book, run: Run, since: float) -> None:
             waiting_s = _least(bound.limits.waiting_s, book.longest_wait_s)
             if waiting_s is not None:
                 book.timers.after(since + waiting_s, WaitedLong(run.run_id, run.attempt, waiting_s))
-            if (behind_s := bound.limits.since_schedule_s) is not None:
+            # A run that is tried again has started.
+            if (behind_s := bound.limits.since_schedule_s) is not None and run.attempt == 1:
                 last = run.schedule_time + TimeDelta(seconds=behind_s)
                 book.timers.at(last, BehindSchedule(run.run_id, run.attempt, behind_s))
         case State.RUNNING:

@@ -3,7 +3,7 @@
 import pytest
 
 from apsis.domain.events import Failed, Started, Succeeded
-from apsis.domain.policy import Retry
+from apsis.domain.policy import Limits, Retry
 from apsis.domain.run import Run
 from apsis.domain.state import State
 from apsis.lib.clock import settle
@@ -167,3 +167,16 @@ def _news(run_id: str, attempt: int, event: Started | Succeeded):
     from apsis.engine.messages import Happened
 
     return Happened(run_id, attempt, event)
+
+
+def test_a_run_that_has_started_is_not_behind_its_schedule_when_it_is_tried_again() -> None:
+    async def story(world: World) -> None:
+        await world.start()
+        world.programs.at_once = False
+        await world.apply(job_set(job("a", limits=Limits(since_schedule_s=10), retry=Retry(1, delay_s=60))))
+        run = await world.run("a")
+        world.programs.report(run.run_id, Failed("exit code 1"))
+        await world.clock.advance(60)
+        assert world.state(run) is State.RUNNING
+
+    play(story)
