@@ -26,6 +26,7 @@ class Entry:
     answers: dict[int, Answer] = field(default_factory=dict)
     broken: dict[int, int] = field(default_factory=dict)
     come_to: set[int] = field(default_factory=set)
+    probed: set[int] = field(default_factory=set)
     stuck: "Stuck | None" = None
 
 
@@ -230,7 +231,10 @@ class Waiting:
             first = number not in entry.come_to
             entry.come_to.add(number)
             late_in_s = condition.timeout_s if first else None
-            return Stuck(number, late_in_s, probe=first and condition.polling is not None, full=full)
+            # Once asked, the outside is asked again for as long as the run waits.
+            probe = condition.polling is not None and number not in entry.probed
+            entry.probed.add(number)
+            return Stuck(number, late_in_s, probe, full)
         return verdict
 
     def _why(self, entry: Entry, number: int, condition: Condition) -> Why:

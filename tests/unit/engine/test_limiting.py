@@ -204,3 +204,20 @@ def test_longer_than_usual_is_elapsed_time_whatever_the_clock_is_set_to() -> Non
         assert world.store.runs[run.run_id].breached == ("longer_than",)
 
     play(story)
+
+
+def test_a_probe_is_asked_at_its_interval_also_when_the_run_comes_to_it_again() -> None:
+    async def story(world: World) -> None:
+        probe = FileExists("/data/ready", every_s=10, timeout_s=15)
+        await begin(world, job("up"), job("a", conditions=(depends_on("up", states=(State.RUNNING,)), probe)))
+        up = await world.run("up")
+        await world.run("a")
+        await world.clock.advance(5)
+        world.programs.report(up.run_id, Succeeded())
+        await world.clock.advance(15)
+        await world.run("up")
+        before = len(world.probes.asked)
+        await world.clock.advance(10)
+        assert len(world.probes.asked) == before + 1
+
+    play(story)
