@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +32,7 @@ class Settling:
     """The runs that are to be asked, and the room that has come; both in the order in which they came."""
 
     def __init__(self) -> None:
-        self._asking: deque[str] = deque()
+        self._asking: OrderedDict[str, None] = OrderedDict()
         self._freed: dict[Key, None] = {}
 
     @property
@@ -41,8 +41,9 @@ class Settling:
         return bool(self._asking or self._freed)
 
     def ask(self, run_ids: Iterable[str]) -> None:
-        """Let these runs be asked."""
-        self._asking.extend(run_ids)
+        """Let these runs be asked; those that are to be asked already, once."""
+        for run_id in run_ids:
+            self._asking.setdefault(run_id)
 
     def free(self, key: Key) -> None:
         """Let those that wait for room at `key` be asked, in their order, as long as there is some."""
@@ -52,7 +53,7 @@ class Settling:
         """Ask until nobody is left, or this turn has asked enough."""
         for _ in range(MOST_ASKED):
             if self._asking:
-                _ask(book, turn, self._asking.popleft())
+                _ask(book, turn, self._asking.popitem(last=False)[0])
             elif self._freed:
                 self._ask_next(book, turn, next(iter(self._freed)))
             else:

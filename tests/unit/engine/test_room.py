@@ -1,5 +1,7 @@
 """Limits on running instances, and pools: all or none, first by schedule time, and no race."""
 
+from collections.abc import Iterable
+
 from apsis.conditions.max_running import MaxRunning
 from apsis.conditions.skip_duplicate import SkipDuplicate
 from apsis.domain.events import Failed, Succeeded
@@ -242,5 +244,28 @@ def test_a_run_that_needs_more_than_the_pool_has_now_starts_alone_and_stops_nobo
         assert (world.state(big), world.state(behind)) == (State.RUNNING, State.WAITING)
         await end(world, big)
         assert world.state(behind) is State.RUNNING
+
+    play(story)
+
+
+def test_who_is_to_be_asked_is_noted_once_however_much_happens_to_what_he_reads() -> None:
+    async def story(world: World) -> None:
+        changing = depends_on("up", exist=(State.SCHEDULED, State.WAITING, State.RUNNING))
+        await begin(world, job("up"), job("a", params=("n",), conditions=(changing,)))
+        await world.run("up")
+        for n in range(300):
+            await world.run("a", n=str(n))
+        settling, most = world.engine._book.settling, 0
+        ask = settling.ask
+
+        def spy(run_ids: Iterable[str]) -> None:
+            nonlocal most
+            ask(run_ids)
+            most = max(most, len(settling._asking))
+
+        settling.ask = spy  # type: ignore[method-assign]
+        for _ in range(50):
+            await world.run("up")
+        assert 0 < most <= 302
 
     play(story)
