@@ -150,14 +150,21 @@ class Performer:
 
     async def _look_up(self) -> None:
         """Ask the store for all that is to be looked up, many at a time: a restart may have a hundred thousand."""
+        most = MOST_AT_ONCE
         while self._look_ups:
-            wanted = list(islice(self._look_ups, MOST_AT_ONCE))
+            wanted = list(islice(self._look_ups, most))
             try:
                 found = await self._store.finished_states([look_up.instance for look_up in wanted])
             except StoreError as error:
                 log.error("look_up_failed: asking about %s: %s", wanted[0].instance.job_id, error.message)
                 await self._clock.sleep(READ_AGAIN_S)
                 continue
+            except Exception as error:  # noqa: BLE001 - the seam of one row
+                if len(wanted) > 1:
+                    most = 1  # it must cost the others nothing
+                    continue
+                failure("row", f"the runs of {wanted[0].instance.job_id}", error)
+                found = [frozenset()]
             for look_up, states in zip(wanted, found, strict=True):
                 await self._inbox.tell(InstanceFound(look_up.instance, look_up.question, states))
                 self._look_ups.popleft()

@@ -1,16 +1,18 @@
 """One bad thing stays one bad thing: what breaks in a condition, an action or a schedule costs its run or job only."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 import pytest
 
 from apsis.conditions.const import Const
+from apsis.domain.condition import Instance
 from apsis.domain.events import ProgramEvent, Started
 from apsis.domain.policy import CatchUp, Limits
 from apsis.domain.run import Run
 from apsis.domain.state import State
-from tests.support.jobs import every, job, job_set
+from apsis.lib.clock import settle
+from tests.support.jobs import depends_on, every, job, job_set
 from tests.support.world import PlayedPrograms, World, play
 
 
@@ -95,5 +97,31 @@ def test_a_program_that_breaks_costs_its_run() -> None:
         assert [world.state(run) for run in (bad, silent, good)] == [State.ERROR, State.ERROR, State.SUCCESS]
         assert "no such kind of program" in world.log(bad)[-1]
         assert "nobody said how it ended" in world.log(silent)[-1]
+
+    play(story)
+
+
+def test_what_the_store_cannot_say_of_one_instance_stops_no_other_dependency() -> None:
+    async def story(world: World) -> None:
+        await world.start()
+        jobs = [
+            job(f"{name}{n}", conditions=c) for n in range(3) for name, c in (("d", ()), ("w", (depends_on(f"d{n}"),)))
+        ]
+        await world.apply(job_set(*jobs))
+        read = world.store.finished_states
+
+        async def broken(instances: Sequence[Instance]) -> Sequence[frozenset[State]]:
+            if any(instance.job_id == "d1" for instance in instances):
+                raise ValueError("'sucess' is not a valid State")
+            return await read(instances)
+
+        world.store.finished_states = broken  # type: ignore[method-assign]
+        for n in range(3):
+            await world.run(f"d{n}")
+        waiting = [await world.engine.run_job(f"w{n}", {}, who="ada") for n in range(3)]
+        await settle()
+        assert [world.state(run) for run in waiting] == [State.SUCCESS, State.WAITING, State.SUCCESS]
+        await world.run("d1")
+        assert world.state(waiting[1]) is State.SUCCESS
 
     play(story)
