@@ -13,6 +13,7 @@ from apsis.domain.jobset import JobSet
 from apsis.domain.run import Run
 from apsis.domain.state import State
 from apsis.engine.engine import Engine
+from apsis.engine.perform import READ_AGAIN_S
 from apsis.engine.ports import Change, News, Restored
 from tests.sim.agents import Key
 from tests.sim.loop import Loop
@@ -34,7 +35,8 @@ class Server:
         self.connected: set[Key] = set()
         self.stopped: set[Key] = set()
         self.killed: set[Key] = set()
-        self.unread: set[object] = set()
+        self.asks_again_at = 0.0
+        """When the engine will have tried again what the disk refused to read, on the monotonic clock."""
         self.reported: set[str] = set()
         self.answers: dict[tuple[str, int, int], bool] = {}
         self.rung = False
@@ -67,11 +69,16 @@ class Server:
         return (
             self.loop.idle
             and not self.dawdling
-            and not self.unread
+            and not self.asks_again
             and not self.restoring
             and self.engine.failing is None
             and not self.engine._inbox._queue
         )
+
+    @property
+    def asks_again(self) -> bool:
+        """Whether something that the disk refused to read is yet to be asked again."""
+        return self.world.clock.monotonic() < self.asks_again_at
 
     def hurry(self) -> None:
         """Let all that is late come now."""
@@ -129,17 +136,15 @@ class Server:
         states = await self.world.disk.finished_states(instances)
         await self.dawdle(0.2)
         if self.world.reads_fail and self.world.chance(0.5):
-            self.unread.add("finished states")
+            self.asks_again_at = self.world.clock.monotonic() + READ_AGAIN_S
             raise StoreError("disk I/O error")
-        self.unread.discard("finished states")
         return states
 
     async def usual_duration(self, job_id: str) -> float | None:
         await self.dawdle(0.2)
         if self.world.reads_fail and self.world.chance(0.5):
-            self.unread.add(job_id)
+            self.asks_again_at = self.world.clock.monotonic() + READ_AGAIN_S
             raise StoreError("disk I/O error")
-        self.unread.discard(job_id)
         return await self.world.disk.usual_duration(job_id)
 
     async def restore(self, now: Instant) -> Restored:

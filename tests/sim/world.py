@@ -141,7 +141,7 @@ class World:
                 actors.release(self)
             for process in self.agents.running():
                 self.agents.let_end(process)
-            if server.engine.failing is not None or server.unread:
+            if server.engine.failing is not None or server.asks_again:
                 self.pass_time(1.0)
             self.go_on()
             if server.resting and not any(run.state in ON for run in self.disk.busy.values()):
