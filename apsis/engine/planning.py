@@ -16,6 +16,7 @@ from apsis.engine.ports import SaveMissed, SavePlanned
 from apsis.engine.timers import PlanDue, Timers
 from apsis.engine.turn import Turn
 from apsis.engine.view import View
+from apsis.lib.instant import EPOCH
 from apsis.lib.seam import Failure, attempt
 
 log = logging.getLogger(__name__)
@@ -42,15 +43,16 @@ class Planning:
         self._at[job_id] = when
         self._timers.at(when, PlanDue(job_id, when))
 
-    def resume(self, job_id: str, now: Instant) -> None:
-        """Plan the job further after a restart: now, or when as many of its runs are left as there would have been.
+    def resume(self, job_id: str) -> None:
+        """Plan the job further after a restart: at once, even if the clock is set back.
 
-        Not behind what it is planned up to: no run of another job that may look for one of its must come first.
+        Or when as many of its runs are left as there would have been, but not behind what it is planned up to: no run
+        of another job that may look for one of its must come first.
         """
         coming = [run for run in self._view.coming(job_id) if run.expected]
         left = planner.MOST_COMING // 2
-        at = coming[-left].schedule_time if len(coming) >= left else now
-        self.again_at(job_id, min(at, self._view.planned.get(job_id, now)))
+        at = coming[-left].schedule_time if len(coming) >= left else EPOCH
+        self.again_at(job_id, min(at, self._view.planned.get(job_id, EPOCH)))
 
     def forget(self, job_id: str) -> None:
         """A job is gone."""

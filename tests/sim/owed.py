@@ -65,6 +65,8 @@ class Owed:
 
     def _applied(self, commit: "Commit", applied: SaveApplied) -> None:
         for job in applied.jobs.jobs.values():
+            if len({schedule.jitter_ms for schedule in job.schedules}) > 1:
+                continue  # a time that two schedules have may be either's
             rolled = tuple((s.describe(), s.args, s.jitter_ms) for s in job.schedules if s.enabled)
             self._jitters[job.source.blob] = hash(rolled)
         for change in commit.changes:

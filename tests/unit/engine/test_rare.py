@@ -192,3 +192,17 @@ def test_a_run_started_before_its_time_and_to_be_tried_again_at_a_restart_is_not
         assert world.state(first) is State.FAILURE
 
     play(story)
+
+
+def test_what_is_owed_is_planned_at_once_though_the_clock_is_set_back_right_after_the_restart():
+    async def story(world: World) -> None:
+        seldom = job(schedules=[every(86_400)])
+        await begin(world, seldom)
+        await world.crash()
+        world.clock.jump_to(world.clock.now().add(hours=24 * 10))
+        await world.start(job_set(seldom), settled=False)
+        world.clock.jump_to(world.clock.now().subtract(hours=25))
+        await world.clock.advance(0.001)
+        assert len(world.runs(state=State.RUNNING)) == 9
+
+    play(story)
