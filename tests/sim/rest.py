@@ -58,7 +58,8 @@ class Rest:
         if bound.limits.waiting_s is not None and elapsed > bound.limits.waiting_s + SLACK_S:
             raise broke("limits come", f"{run.run_id} has waited {elapsed} of {bound.limits.waiting_s} s")
         behind_s = bound.limits.since_schedule_s
-        if behind_s is not None and self.now > run.schedule_time + TimeDelta(seconds=behind_s) + SLACK:
+        first = State.STARTING not in run.timestamps
+        if first and behind_s is not None and self.now > run.schedule_time + TimeDelta(seconds=behind_s) + SLACK:
             raise broke("limits come", f"{run.run_id} waits {behind_s} s and more behind its schedule time")
         if self.book.held is not None and self.book.held.holds(run):
             return
@@ -95,7 +96,7 @@ class Rest:
         size = self.book.room.sizes.get(pool.name)
         if size is None:
             return True
-        return self._taken(pool.name) + pool.slots <= size and not self._is_behind(run, pool.name)
+        return self._taken(pool.name) + min(pool.slots, size) <= size and not self._is_behind(run, pool.name)
 
     def _taken(self, name: str) -> int:
         busy = self.world.disk.busy.values()
@@ -117,7 +118,8 @@ class Rest:
                 return self.world.disk.on(condition.instance) >= condition.count
         for pool in ahead.bound.pools:
             if pool.name == key:
-                return self._taken(pool.name) + pool.slots > self.book.room.sizes.get(pool.name, 0)
+                size = self.book.room.sizes.get(pool.name, 0)
+                return self._taken(pool.name) + min(pool.slots, size) > size
         return False
 
     def _times_out(self, run: Run, number: int) -> None:

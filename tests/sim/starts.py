@@ -41,7 +41,7 @@ def _pools(promises: "Promises", move: "Move") -> None:
         if size is None:
             continue
         taken = sum(
-            other.slots
+            min(other.slots, size)  # one that was bound to more than there is now starts alone
             for run in world.disk.busy.values()
             if run.state in ON and run.bound is not None
             for other in run.bound.pools

@@ -25,7 +25,7 @@ from tests.sim.server import Server
 from tests.sim.store import ON, Disk
 from tests.support.jobs import EPOCH
 
-MOST_ROUNDS = 60
+MOST_ROUNDS = 600
 """After so many rounds of ending what runs, a world that does not come to rest never will."""
 
 
