@@ -1,9 +1,11 @@
 """Args: the unordered names and values that tell one instance of a job from another."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, KeysView, Mapping
 
 from apsis.domain.errors import BadArgs
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Args(Mapping[str, str]):
@@ -13,7 +15,7 @@ class Args(Mapping[str, str]):
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._pairs = dict(sorted((values or {}).items()))
-        self.canonical = json.dumps(self._pairs, ensure_ascii=False, separators=(",", ":"))
+        self.canonical = _encode(self._pairs)
 
     def __getitem__(self, name: str) -> str:
         return self._pairs[name]
@@ -23,6 +25,14 @@ class Args(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._pairs)
+
+    def keys(self) -> KeysView[str]:
+        """Return the names."""
+        return self._pairs.keys()
+
+    def items(self) -> ItemsView[str, str]:
+        """Return names and values, by name."""
+        return self._pairs.items()
 
     def __hash__(self) -> int:
         return hash(self.canonical)
@@ -41,6 +51,6 @@ NO_ARGS = Args()
 
 def check_args(job_id: str, params: tuple[str, ...], args: Mapping[str, str]) -> None:
     """Raise BadArgs unless `args` has exactly the `params` of the job."""
-    missing, extra = set(params) - set(args), set(args) - set(params)
-    if missing or extra:
-        raise BadArgs(job_id, missing, extra, params)
+    wanted, given = set(params), args.keys()
+    if wanted != given:
+        raise BadArgs(job_id, wanted - given, given - wanted, params)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from apsis.domain.action import DeadlineKind
 from apsis.domain.job import Bound
@@ -166,6 +166,8 @@ class MarkAsked:
 
 
 ProgramEvent = Started | Succeeded | Failed | Broke
+WITH_META: Final = (Started, Succeeded, Failed, Broke)
+WITH_OUTPUT: Final = (Succeeded, Failed, Broke)
 Asked = StartAsked | SkipAsked | StopAsked | MarkAsked
 Event = Due | Ready | Ended | ProgramEvent | TimedOut | GraceElapsed | Missed | DeadlineMissed | Noted | Asked
 

@@ -121,11 +121,11 @@ def decide(run: Run, event: Event, now: Instant) -> tuple[Run, list[Instruction]
         raise IllegalTransition(run.run_id, run.state, ASKED.get(type(event), f"take {type(event).__name__}"))
     state = moves[type(event)]
     if state is None:
-        assert isinstance(event, Ended | MarkAsked)  # noqa: S101 - the table's None rows are these two
+        assert isinstance(event, (Ended, MarkAsked))  # noqa: S101 - the table's None rows are these two
         state = event.state
     if isinstance(event, MarkAsked) and state is run.state:
         raise IllegalTransition(run.run_id, run.state, f"be marked {state} again")
-    late = run.timed_out and isinstance(event, Succeeded | Failed)
+    late = run.timed_out and isinstance(event, (Succeeded, Failed))
     if late:
         state = FAILURE
     message = f"timed out: {event.message}" if late else event.message
@@ -181,6 +181,6 @@ _OPERATIONS: Final = ((StartAsked, "start"), (SkipAsked, "skip"), (StopAsked, "s
 
 
 def _bound(run: Run, event: Event) -> Bound | None:
-    if isinstance(event, Due | StartAsked) and event.bound is not None:
+    if isinstance(event, (Due, StartAsked)) and event.bound is not None:
         return event.bound
     return run.bound

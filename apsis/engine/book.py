@@ -10,7 +10,17 @@ from msgspec.structs import replace
 from whenever import Instant, TimeDelta
 
 from apsis.domain.errors import ApsisError, NotFound
-from apsis.domain.events import Broke, DeadlineMissed, Due, Event, Failed, MarkAsked, Missed, Noted, Started, Succeeded
+from apsis.domain.events import (
+    WITH_META,
+    WITH_OUTPUT,
+    Broke,
+    DeadlineMissed,
+    Due,
+    Event,
+    MarkAsked,
+    Missed,
+    Noted,
+)
 from apsis.domain.instructions import AwaitConditions, StartProgram
 from apsis.domain.job import Bound, Job
 from apsis.domain.jobset import JobSet
@@ -272,19 +282,20 @@ class Book:
         Returns the run as it is then, which its own actions may have taken further.
         """
         after, instructions = decide(run, event, turn.now)
-        meta = event.meta if isinstance(event, Started | Succeeded | Failed | Broke) else None
-        output = event.output if isinstance(event, Succeeded | Failed | Broke) else None
+        meta = event.meta if isinstance(event, WITH_META) else None
+        output = event.output if isinstance(event, WITH_OUTPUT) else None
         entry = LogEntry(after.log_length, turn.now, after.state, _said(event, after), who)
         self.view.put(after)
         turn.save(after, entry, meta=meta, output=output, output_of=run.attempt)
-        if after.state is not run.state:
+        moved = after.state is not run.state
+        if moved:
             self._moved(turn, run, after)
         for instruction in instructions:
             if isinstance(instruction, AwaitConditions):
                 self._await_conditions(turn, after)
             else:
                 turn.instructions.append(instruction)
-        if after.state is not run.state and not isinstance(event, MarkAsked):
+        if moved and not isinstance(event, MarkAsked):
             acting.act(self, turn, run, after)
         return turn.steps[run.run_id].run
 
@@ -356,4 +367,4 @@ class Book:
 
 def _said(event: Event, after: Run) -> str:
     """Return the words for the log."""
-    return event.message if isinstance(event, Noted | DeadlineMissed) else after.message or ""
+    return event.message if isinstance(event, (Noted, DeadlineMissed)) else after.message or ""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct
 from whenever import Instant
 
 from apsis.domain.action import Delivery
@@ -59,8 +60,7 @@ class Release:
     who: str
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
+class Happened(Struct, frozen=True):
     """The program of a run's attempt reports."""
 
     run_id: str
@@ -134,8 +134,7 @@ Message = (
 Result = Run | Difference | Exception | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Envelope:
+class Envelope(Struct, frozen=True, eq=False):
     """A message, and what identifies its sender's wish for an answer."""
 
     message: Message

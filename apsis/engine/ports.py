@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 from whenever import Instant
 
 from apsis.domain.action import Delivery
@@ -18,8 +19,7 @@ from apsis.domain.state import State
 # -- what a turn of the loop changes on disk -------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SaveRun:
+class SaveRun(Struct, frozen=True):
     """Insert or replace a run's row, and add what came with the step. `new`: it has no row yet.
 
     The output is of the attempt `output_of`; the run may be in its next one.
@@ -210,8 +210,7 @@ class Secrets(Protocol):
 # -- who is told -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RunNews:
+class RunNews(Struct, frozen=True):
     """A run is new or has changed; `entries` are new in its log."""
 
     run: Run

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
 from whenever import Instant
 
 from apsis.domain.events import Meta
@@ -11,13 +12,12 @@ from apsis.engine.messages import Envelope, Question, Result
 from apsis.engine.ports import Change, JobsNews, News, RunNews, SaveHandled, SaveRun, WithdrawnNews, WithdrawRun
 
 
-@dataclass(slots=True)
-class Step:
+class Step(Struct):
     """All that a turn did to one run."""
 
     run: Run
     new: bool
-    entries: list[LogEntry] = field(default_factory=list)
+    entries: list[LogEntry] = []
     meta: Meta | None = None
     output: Output | None = None
     output_of: int = 1
@@ -48,7 +48,9 @@ class Turn:
         new: bool = False,
     ) -> None:
         """Note a run as it is now, with what comes along; `output_of` is the attempt whose output it is."""
-        step = self.steps.setdefault(run.run_id, Step(run, new))
+        step = self.steps.get(run.run_id)
+        if step is None:
+            step = self.steps[run.run_id] = Step(run, new)
         step.run = run
         step.meta = meta if meta is not None else step.meta
         if output is not None:
