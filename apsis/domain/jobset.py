@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from apsis.domain.job import Job
+from apsis.domain.job import Job, Source
 from apsis.domain.revision import Revision
 
 
@@ -42,10 +42,10 @@ def difference(old: Mapping[str, Job], new: Mapping[str, Job]) -> Difference:
     """Compare by what the jobs were loaded from: the file's blob and the repository's settings."""
     return Difference(
         added=tuple(sorted(new.keys() - old.keys())),
-        changed=tuple(sorted(i for i in new.keys() & old.keys() if _content(new[i]) != _content(old[i]))),
+        changed=tuple(sorted(i for i, job in new.items() if i in old and _differ(old[i].source, job.source))),
         removed=tuple(sorted(old.keys() - new.keys())),
     )
 
 
-def _content(job: Job) -> tuple[str, str, str]:
-    return job.source.path, job.source.blob, job.source.settings
+def _differ(old: Source, new: Source) -> bool:
+    return old.blob != new.blob or old.path != new.path or old.settings != new.settings

@@ -32,20 +32,23 @@ def apply(book: Book, turn: Turn, message: Apply, handled: Instant) -> Differenc
     Raises BadRequest if another repository has one of the jobs.
     """
     view, new = book.view, message.jobs
-    others = {job_id for job_id in new.jobs.keys() & view.jobs.keys() if view.jobs[job_id].source.repo != new.repo}
+    others = {
+        job_id for repo, jobs in book.jobs_of.items() if repo != new.repo for job_id in new.jobs.keys() & jobs.keys()
+    }
     if others:
         raise BadRequest(
             f"another repository has jobs of the same ids already: {', '.join(sorted(others)[:5])}",
             help="Give the repositories prefixes that no folder of the one without a prefix bears.",
         )
-    old = {job_id: job for job_id, job in view.jobs.items() if job.source.repo == new.repo}
+    old = book.jobs_of.get(new.repo, {})
     changes = difference(old, new.jobs)
     # A job whose schedule is broken may still be planned from long ago, when it is mended.
-    view.forget_settled(min([handled, *(view.planned.get(job_id, handled) for job_id in view.jobs)]))
+    view.forget_settled(min(handled, min(view.planned.values(), default=handled)))
     first = new.repo not in book.pools
     for pool in book.room.resize(book.pools.get(new.repo, {}), new.pools):
         book.settling.free(pool)
     book.pools[new.repo] = new.pools
+    book.jobs_of[new.repo] = new.jobs
     if first and book.since is not None:
         handled = min(handled, book.since)
     for job_id in changes.removed:

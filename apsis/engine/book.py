@@ -75,6 +75,7 @@ class Book:
         self.applies: deque[Envelope] = deque()
         self.handled: Instant | None = None
         self.since: Instant | None = None
+        self.jobs_of: dict[str, Mapping[str, Job]] = {}
         self.pools: dict[str, Mapping[str, int]] = {}
         self.held: Held | None = None
         self.stale: dict[str, Instant] = {}
@@ -127,6 +128,7 @@ class Book:
         self.since = since if restored.handled is None else None
         for job_set in job_sets:
             self.view.jobs.update(job_set.jobs)
+            self.jobs_of[job_set.repo] = job_set.jobs
             self.pools[job_set.repo] = job_set.pools
             self.room.sizes.update(job_set.pools)
         self.view.planned.update(restored.planned)

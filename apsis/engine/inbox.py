@@ -9,7 +9,7 @@ from apsis.engine.messages import Envelope, Message, Result
 MOST_QUEUED: Final = 10_000
 """Messages that may wait; who would send more waits itself. Some megabytes at most."""
 
-MOST_IN_A_TURN: Final = 120
+MOST_IN_A_TURN: Final = 80
 """Messages that one turn takes: some 10 ms of deciding. No more than what it takes of what is due, so that runs asked
 for now fall due in the turn that makes them."""
 
