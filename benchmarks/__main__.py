@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import archive, day, idle, lateness, noops, past, processes, push, waiting
+from benchmarks import archive, day, idle, jobs, lag, lateness, noops, past, processes, push, waiting
 from benchmarks.figure import Figure
 
 ALL = {
@@ -18,11 +18,12 @@ ALL = {
     "P12": past.measure,
     "P13": idle.measure,
     "P14": waiting.measure,
+    "P17": lag.measure,
     "P18": day.measure,
     "archive": archive.measure,
 }
-LONG = {"P12-10M": past.measure_ten_million}
-"""Only when named: the first time it takes half an hour, and 10 GB of disk for good."""
+LONG = {"P12-10M": past.measure_ten_million, "jobs": jobs.measure}
+"""Only when named: half an hour and 10 GB of disk for good the first time; a hundred thousand jobs."""
 
 RESULTS = Path(__file__).parent / "results"
 
