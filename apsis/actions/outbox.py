@@ -43,8 +43,8 @@ class Deliveries(Protocol):
         """Return at most `limit` messages that are due, longest due first."""
         ...
 
-    async def next_delivery_at(self) -> Instant | None:
-        """Return when the next message is due, perhaps in the past; None: there is none."""
+    async def next_delivery_at(self, after: Instant) -> Instant | None:
+        """Return when the next message becomes due after `after`; None: there is none."""
         ...
 
 
@@ -81,7 +81,7 @@ class Outbox:
         now = self._clock.now()
         try:
             due = await self._store.deliveries(now, PAGE)
-            next_at = await self._store.next_delivery_at()
+            next_at = await self._store.next_delivery_at(now)
         except StoreError as error:
             log.error("no_deliveries: messages to be delivered cannot be read: %s", error.message)
             return now + TimeDelta(seconds=AGAIN_S)
@@ -90,7 +90,7 @@ class Outbox:
                 self._under_way.add(destination)
                 self._tasks.start(self._deliver(destination, deliveries, report), destination)
         # What is due already is under way or waits for a slot, and the end of either rings.
-        return next_at if next_at is not None and (next_at > now or not self._under_way) else None
+        return next_at
 
     def _by_destination(self, due: Sequence[Delivery]) -> Mapping[str, Sequence[Delivery]]:
         groups: dict[str, list[Delivery]] = {}

@@ -49,7 +49,7 @@ def _condition(status: "ConditionStatus") -> Iterable[Text]:
     line = Text("  ").append(word, style=colour).append_text(clean(f": {status.text}"))
     if status.reason:
         line.append_text(clean(f"; {status.reason}"))
-    if status.value:
+    if status.value and status.value != status.reason:
         line.append_text(clean(f"; saw last: {status.value}"))
     yield line
     for run in status.blocking:

@@ -64,7 +64,7 @@ def _grace_over(book: Book, turn: Turn, run: Run, _timer: GraceOver) -> None:
 
 def _waited_long(book: Book, turn: Turn, run: Run, timer: WaitedLong) -> None:
     if run.state is State.WAITING:
-        what = attempt("conditions", run.run_id, lambda: [w.text for w in book.waiting.why(run.run_id) if w.blocks])
+        what = attempt("conditions", run.run_id, lambda: [w.words for w in book.waiting.why(run.run_id) if w.blocks])
         text = "" if isinstance(what, Failure) or not what else f": {what[0]}"
         words = f"waited longer than {format_duration(timer.limit_s)}{text}"
         book.happen(turn, run, Ended(State.ERROR, words))
@@ -83,7 +83,7 @@ def _condition_late(book: Book, turn: Turn, run: Run, timer: ConditionLate) -> N
         return
 
     def work() -> tuple[State, str]:
-        return ENDS_AS[condition.on_timeout], condition.describe()
+        return ENDS_AS[condition.on_timeout], book.waiting.why(run.run_id)[timer.number].words
 
     end = attempt("conditions", run.run_id, work)
     state, text = (State.ERROR, f"a condition that broke: {end.message}") if isinstance(end, Failure) else end

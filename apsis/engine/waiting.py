@@ -84,6 +84,11 @@ class Why:
         """Whether it is what the run waits for now."""
         return isinstance(self.verdict, Waits)
 
+    @property
+    def words(self) -> str:
+        """What is waited for, and what the outside said last about it."""
+        return self.text if self.value is None else f"{self.text}; saw last: {self.value}"
+
 
 class Waiting:
     """The waiting runs, and the index from instances to those that read them."""

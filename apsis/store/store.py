@@ -19,7 +19,7 @@ from apsis.domain.run import LogEntry, Output, Run
 from apsis.domain.snapshot import Applied, RevisionVerdict
 from apsis.domain.state import State
 from apsis.engine.ports import Change, Restored
-from apsis.lib.instant import from_ms
+from apsis.lib.instant import from_ms, to_ms
 from apsis.store.database import Database
 from apsis.store.deliveries import due_deliveries, missed_of
 from apsis.store.find import find_runs
@@ -122,11 +122,11 @@ class SqliteStore(Housekeeping):
             await self._database.write(lambda connection: connection.executemany(SQL["set_delivery_aside"], unreadable))
         return due
 
-    async def next_delivery_at(self) -> Instant | None:
-        """Return when the next message is due, perhaps in the past; None: there is none."""
+    async def next_delivery_at(self, after: Instant) -> Instant | None:
+        """Return when the next message becomes due after `after`; None: there is none."""
 
         def work(connection: sqlite3.Connection) -> Instant | None:
-            at = connection.execute(SQL["next_delivery"]).fetchone()["next_at"]
+            at = connection.execute(SQL["next_delivery"], (to_ms(after),)).fetchone()["next_at"]
             return from_ms(at) if at is not None else None
 
         return await self._database.read(work)

@@ -152,6 +152,7 @@ WAITING = RunDetail(
             blocking=[Blocking(run_id="rzzzzzzzzzzzzzzzz", job_id="etl/hold", args={"n": "1"}, state="running")],
         ),
         ConditionStatus(condition={}, text="file /x exists", holds=None, value="no file"),
+        ConditionStatus(condition={}, text="file /y exists", holds=False, reason="no file", value="no file"),
     ],
     actions=[],
     limits={},
@@ -172,6 +173,7 @@ def test_why_names_what_a_run_waits_for_and_the_runs_in_its_way():
         "  waits: 1 slot of pool db; none free",
         "    rzzzzzzz etl/hold n=1 running",
         "  not asked yet: file /x exists; saw last: no file",
+        "  waits: file /y exists; no file",
     ]
 
 

@@ -216,9 +216,10 @@ def test_a_message_to_be_delivered_is_read_as_it_was_saved(store, message):
 def test_messages_are_due_in_their_turn_and_gone_once_settled(store):
     async def main():
         times = {"late": 3, "first": 1, "second": 2}
-        assert await store.next_delivery_at() is None
+        assert await store.next_delivery_at(EPOCH) is None
         await store.commit([SaveDelivery(delivery(key, created=EPOCH.add(seconds=s))) for key, s in times.items()])
-        assert await store.next_delivery_at() == EPOCH.add(seconds=1)
+        assert await store.next_delivery_at(EPOCH) == EPOCH.add(seconds=1)
+        assert await store.next_delivery_at(EPOCH.add(seconds=1)) == EPOCH.add(seconds=2)
         assert [d.key for d in await store.deliveries(EPOCH, 10)] == []
         assert [d.key for d in await store.deliveries(EPOCH.add(seconds=2), 10)] == ["first", "second"]
         assert [d.key for d in await store.deliveries(EPOCH.add(seconds=9), 2)] == ["first", "second"]
@@ -229,7 +230,7 @@ def test_messages_are_due_in_their_turn_and_gone_once_settled(store):
             ("second", 1),
         ]
         await store.commit([SettleDelivery("late", "given up"), SettleDelivery("second", None)])
-        assert await store.next_delivery_at() is None
+        assert await store.next_delivery_at(EPOCH) is None
 
     asyncio.run(main())
 

@@ -115,8 +115,8 @@ class MemoryStore:
         due = sorted((at, d.created, d.key) for at, d in self.pending.values() if at <= now)
         return [self.pending[key][1] for _, _, key in due[:limit]]
 
-    async def next_delivery_at(self) -> Instant | None:
-        return min((at for at, _ in self.pending.values()), default=None)
+    async def next_delivery_at(self, after: Instant) -> Instant | None:
+        return min((at for at, _ in self.pending.values() if at > after), default=None)
 
     async def missed(self, job_id: str, limit: int) -> Sequence[Missed]:
         return [span for span in reversed(self.spans) if span.job_id == job_id][:limit]

@@ -17,7 +17,7 @@ delete from delivery where key = ?
 select * from delivery where next_at <= ? order by next_at, created, rowid limit ?
 
 -- name: next_delivery
-select min(next_at) as next_at from delivery where next_at is not null
+select min(next_at) as next_at from delivery where next_at > ?
 
 -- name: set_delivery_aside
 update delivery set next_at = null, error = ? where key = ?

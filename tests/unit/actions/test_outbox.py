@@ -57,6 +57,24 @@ def test_a_destination_that_hangs_keeps_no_other_waiting(tmp_path: Path) -> None
         asyncio.run(story(hanging, receiver))
 
 
+def test_a_destination_that_hangs_does_not_put_off_what_another_tries_again(tmp_path: Path) -> None:
+    async def story(hanging: Receiver, receiver: Receiver) -> None:
+        hanging.answers.append("hang")
+        receiver.answers.append((500, {}))
+        async with Office(tmp_path).open() as desk:
+            await desk.give(hook(hanging, 1), hook(receiver, 2))
+            await desk.reported(1)
+            await until(lambda: jobs(hanging) == ["job1"])
+            [again] = [retry_at for _, _, retry_at in await desk.reported(1)]
+            assert again is not None
+            await desk.office.clock.advance_to(again)
+            await desk.reported(2)
+            assert jobs(receiver) == ["job2", "job2"]
+
+    with receiving() as hanging, receiving() as receiver:
+        asyncio.run(story(hanging, receiver))
+
+
 def test_at_most_so_many_are_sent_at_once_and_the_rest_after_them(tmp_path: Path) -> None:
     async def story(receiver: Receiver) -> None:
         receiver.answers.extend(["hang"] * AT_ONCE)

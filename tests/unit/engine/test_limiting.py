@@ -107,6 +107,19 @@ def test_the_outside_is_asked_until_it_says_yes() -> None:
     play(story)
 
 
+def test_a_run_that_waited_too_long_says_what_the_outside_said_last() -> None:
+    async def story(world: World) -> None:
+        late = FileExists("/data/ready", every_s=10, timeout_s=15)
+        await begin(world, job("a", conditions=(late,)), job("b", conditions=(FILE,), limits=Limits(waiting_s=15)))
+        runs = [await world.run("a"), await world.run("b")]
+        await world.clock.advance(15)
+        for run in runs:
+            words = "waited longer than 15s: file /data/ready exists; saw last: not there"
+            assert (world.state(run), world.log(run)[-1]) == (State.ERROR, words)
+
+    play(story)
+
+
 def test_what_cannot_be_asked_is_asked_ever_more_seldom() -> None:
     async def story(world: World) -> None:
         world.probes.answers[FILE.describe()] = Answer(False, "no agent", broken=True)
