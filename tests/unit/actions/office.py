@@ -95,9 +95,10 @@ class Desk:
         return self.office.reports
 
     async def next_try(self) -> float:
-        """Turn the clock to the next message's time; return the seconds that this is ahead."""
+        """Turn the clock to the next message's time, if there is one; return the seconds that this is ahead."""
         at = await self.store.next_delivery_at(EPOCH.subtract(seconds=1))
-        assert at is not None
+        if at is None:
+            return 0.0
         pause = (at - self.office.clock.now()).total("seconds")
         await self.office.clock.advance_to(at)
         return pause
