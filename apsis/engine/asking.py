@@ -46,7 +46,7 @@ def new_run(book: Book, turn: Turn, message: AskNewRun) -> Run:
     if isinstance(bound, Failure):
         raise BindError(f"job {job.job_id!r}: {bound.message}")
     if inline:
-        _check_reads(book, bound)
+        _check_names(book, bound)
     run = replace(run, bound=bound, adhoc=True, label=message.label)
     return book.create(turn, run, "ad hoc run", who=message.who)
 
@@ -100,8 +100,11 @@ def _check_time(time: Instant, now: Instant) -> None:
         raise BadRequest(f"schedule time {time.format_iso()} is too far away", help="Give one within a century.")
 
 
-def _check_reads(book: Book, bound: Bound) -> None:
-    """No check has seen an inline job: one that waits for a job that is not there would wait for ever."""
+def _check_names(book: Book, bound: Bound) -> None:
+    """No check has seen an inline job: it could wait for ever for a job, or share a pool that nobody has."""
+    for pool in bound.pools:
+        if pool.name not in book.room.sizes:
+            raise NotFound("pool", pool.name, near(pool.name, book.room.sizes))
     for condition in bound.conditions:
         for read in condition.reads:
             job_id = read.instance.job_id

@@ -142,8 +142,9 @@ class Book:
         for job_id in restored.remake:
             self.stale[job_id] = restored.planned[job_id]
             self.timers.at(EPOCH, RemakeDue(job_id))
-        for job_id in self.view.jobs.keys() - self.stale.keys():
-            self.planning.resume(job_id)
+        for job_id in self.view.jobs:
+            if job_id not in self.stale:
+                self.planning.resume(job_id)
         self.catch_up(now)
         self._report_late(turn)
         self.settling.settle(self, turn)

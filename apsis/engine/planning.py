@@ -82,11 +82,11 @@ class Planning:
         A run that there is already is returned too, as the job would make it now.
         """
 
-        def work() -> tuple[planner.Plan, Sequence[Missed]] | Failure:
+        def work() -> tuple[planner.Plan, Mapping[int, Cut], Sequence[Missed]] | Failure:
             try:
                 cuts, missed = self._cut(job, after, turn.now)
                 starts = {number: cut.first_kept - TICK for number, cut in cuts.items()}
-                return planner.plan(job, after, turn.now, starts), missed
+                return planner.plan(job, after, turn.now, starts), cuts, missed
             except ApsisError as error:
                 log.warning("schedule_failed: job %s cannot be planned: %s", job.job_id, error.message)
                 return Failure(error.message)
@@ -95,7 +95,9 @@ class Planning:
         if isinstance(planned, Failure):
             self.again_at(job.job_id, turn.now + AFTER_FAILURE)
             return []
-        plan, missed = planned
+        plan, cuts, missed = planned
+        if cuts and self.missed_until is not None:
+            self._cuts[job.job_id] = (self.missed_until, cuts)
         turn.others.extend(SaveMissed(span) for span in missed)
         self._view.planned[job.job_id] = plan.until
         turn.others.append(SavePlanned(job.job_id, plan.until))
@@ -106,7 +108,7 @@ class Planning:
     def _cut(self, job: Job, after: Instant, now: Instant) -> tuple[Mapping[int, Cut], Sequence[Missed]]:
         """Return what is left out of what the job owes from before `missed_until`, and the records of it, once.
 
-        It stays the same until all up to there is planned.
+        Once `plan` has noted it, it stays the same until all up to there is planned.
         """
         if self.missed_until is None or after >= self.missed_until:
             self._cuts.pop(job.job_id, None)
@@ -115,7 +117,4 @@ class Planning:
         if known is not None and known[0] == self.missed_until:
             return known[1], ()
         cuts = catching_up.cuts_of(job, after, self.missed_until)
-        missed = catching_up.spans(job, after, cuts, now)
-        if cuts:
-            self._cuts[job.job_id] = (self.missed_until, cuts)
-        return cuts, missed
+        return cuts, catching_up.spans(job, after, cuts, now)

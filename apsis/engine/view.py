@@ -168,13 +168,18 @@ class View:
 
     def _enter_pools(self, run: Run) -> None:
         for pool in run.bound.pools if run.bound is not None else ():
-            self._pools.setdefault(pool.name, {})[run.run_id] = pool.slots
-            self._taken[pool.name] += pool.slots
+            held = self._pools.setdefault(pool.name, {})
+            if run.run_id not in held:
+                held[run.run_id] = pool.slots
+                self._taken[pool.name] += pool.slots
 
     def _leave_pools(self, run: Run | None) -> None:
         if run is None or run.state not in ON or run.bound is None:
             return
         for pool in run.bound.pools:
-            self._taken[pool.name] -= self._pools[pool.name].pop(run.run_id)
-            if not self._pools[pool.name]:
+            held = self._pools.get(pool.name)
+            if held is None or run.run_id not in held:
+                continue  # a row that somebody edited may name a pool twice
+            self._taken[pool.name] -= held.pop(run.run_id)
+            if not held:
                 del self._pools[pool.name], self._taken[pool.name]

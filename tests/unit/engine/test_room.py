@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 
+import pytest
+
 from apsis.conditions.max_running import MaxRunning
 from apsis.conditions.skip_duplicate import SkipDuplicate
+from apsis.domain.errors import NotFound
 from apsis.domain.events import Failed, Succeeded
 from apsis.domain.policy import Pool, Retry
 from apsis.domain.run import Run
@@ -267,5 +270,17 @@ def test_who_is_to_be_asked_is_noted_once_however_much_happens_to_what_he_reads(
         for _ in range(50):
             await world.run("up")
         assert 0 < most <= 302
+
+    play(story)
+
+
+def test_an_inline_job_cannot_share_a_pool_that_nobody_has() -> None:
+    async def story(world: World) -> None:
+        await begin(world, pooled(), db=1)
+        with pytest.raises(NotFound, match="no pool 'dbb'"):
+            await world.engine.run_inline({"program": {"type": "no-op"}, "pool": "dbb"}, {}, who="ada")
+        run = await world.engine.run_inline({"program": {"type": "no-op"}, "pool": "db"}, {}, who="ada")
+        await settle()
+        assert world.state(run) is State.RUNNING
 
     play(story)
