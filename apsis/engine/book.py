@@ -49,7 +49,7 @@ MOST_WORK: Final = 120
 nor a commit of many jobs holds the event loop."""
 
 PLAN_WORK: Final = 20
-"""Planning a job makes up to planner.MOST_COMING runs."""
+"""Planning a job makes up to planner.MOST_COMING runs, fewer if there are very many jobs."""
 
 JUMP_S: Final = 60.0
 """Wall time that went so much further than elapsed time was set, or slept through: what fell due is caught up with."""

@@ -23,6 +23,11 @@ FARTHEST: Final = TimeDelta(hours=24 * 400)
 MOST_COMING: Final = 16
 """Runs of one job that are made at a time, so that ten thousand jobs of every minute stay a hundred thousand rows."""
 
+MOST_OF_ALL: Final = 400_000
+"""Coming runs of all jobs together, each some 1.5 kB in memory and 1 kB on disk: with more jobs, each has fewer."""
+
+FEWEST_COMING: Final = 4
+"""However many jobs there are, a few, so that a job is planned for several runs at a time."""
 
 NO_STARTS: Final[Mapping[int, Instant]] = {}
 
@@ -39,8 +44,19 @@ class Plan:
     replan_at: Instant
 
 
-def plan(job: Job, after: Instant, now: Instant, starts: Mapping[int, Instant] = NO_STARTS) -> Plan:
-    """Make the job's next runs behind `after`: those up to the horizon, at most MOST_COMING instants, at least one.
+def most_coming(jobs: int) -> int:
+    """Return how many runs of one job are made at a time when there are so many jobs."""
+    return max(FEWEST_COMING, min(MOST_COMING, MOST_OF_ALL // max(1, jobs)))
+
+
+def plan(
+    job: Job,
+    after: Instant,
+    now: Instant,
+    starts: Mapping[int, Instant] = NO_STARTS,
+    most: int = MOST_COMING,
+) -> Plan:
+    """Make the job's next runs behind `after`: those up to the horizon, at most `most` instants, at least one.
 
     `starts` leaves out the times of a schedule, by its number, up to an instant. A job that has been planned beyond
     the horizon gets none, however often it is asked for.
@@ -51,7 +67,7 @@ def plan(job: Job, after: Instant, now: Instant, starts: Mapping[int, Instant] =
         return Plan((), after, after - HORIZON / 2)
     runs: dict[str, Run] = {}
     times: list[Instant] = []
-    for time, args, jitter_ms in islice(_merged(job, after, far, starts), MOST_COMING):
+    for time, args, jitter_ms in islice(_merged(job, after, far, starts), most):
         if time > horizon and times:
             break
         run = new_run(job, args, time, jitter_ms)
@@ -59,9 +75,9 @@ def plan(job: Job, after: Instant, now: Instant, starts: Mapping[int, Instant] =
         times.append(time)
     if not times:
         return Plan((), far, now + HORIZON / 2)
-    if len(times) < MOST_COMING and times[-1] <= horizon:
+    if len(times) < most and times[-1] <= horizon:
         return Plan(tuple(runs.values()), horizon, now + HORIZON / 2)
-    replan_at = times[len(times) // 2] if len(times) == MOST_COMING else times[-1] - HORIZON / 2
+    replan_at = times[len(times) // 2] if len(times) == most else times[-1] - HORIZON / 2
     return Plan(_whole_instants(job, runs, times[-1], starts), times[-1], replan_at)
 
 

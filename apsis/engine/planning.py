@@ -50,7 +50,7 @@ class Planning:
         of another job that may look for one of its must come first.
         """
         coming = [run for run in self._view.coming(job_id) if run.expected]
-        left = planner.MOST_COMING // 2
+        left = planner.most_coming(len(self._view.jobs)) // 2
         at = coming[-left].schedule_time if len(coming) >= left else EPOCH
         self.again_at(job_id, min(at, self._view.planned.get(job_id, EPOCH)))
 
@@ -86,7 +86,8 @@ class Planning:
             try:
                 cuts, missed = self._cut(job, after, turn.now)
                 starts = {number: cut.first_kept - TICK for number, cut in cuts.items()}
-                return planner.plan(job, after, turn.now, starts), cuts, missed
+                most = planner.most_coming(len(self._view.jobs))
+                return planner.plan(job, after, turn.now, starts, most), cuts, missed
             except ApsisError as error:
                 log.warning("schedule_failed: job %s cannot be planned: %s", job.job_id, error.message)
                 return Failure(error.message)
