@@ -83,7 +83,7 @@ def job_detail(job: Job, coming: Sequence[Run], missed: Iterable[Missed], as_of:
         actions=[plain(action) for action in job.template.actions],
         policies=plain(job.template.policies),
         missed=[_missed(span) for span in missed],
-        metadata=plain(job.metadata),
+        metadata=plain(job.template.metadata),
         source=job.text,
         next_runs=[_next_run(run) for run in coming],
         as_of=as_of,

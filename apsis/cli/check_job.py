@@ -123,15 +123,17 @@ def _why_no_job(file: str, roots: Sequence[str]) -> str:
 
 
 def _load_directory(root: Path) -> "Loaded":
+    from apsis.repo.check import judge
     from apsis.repo.directory import Directory
     from apsis.spec.load import Loader
 
     scanned = Directory(root).scan()
-    return Loader("").load(scanned.revision, scanned.tree, scanned.read)
+    return Loader("").load(scanned.revision, scanned.tree, scanned.read, judge)
 
 
 def _load_commit(root: Path, rev: str) -> "Loaded":
     from apsis.domain.errors import NotFound
+    from apsis.repo.check import judge
     from apsis.repo.git import GitStore
     from apsis.spec.load import Loader
 
@@ -141,7 +143,7 @@ def _load_commit(root: Path, rev: str) -> "Loaded":
     tree = {path.removeprefix(below): blob for path, blob in store.tree(rev).items() if path.startswith(below)}
     if not tree:
         raise NotFound("folder", below.rstrip("/"))
-    return Loader("").load(store.revision(rev), tree, store.read)
+    return Loader("").load(store.revision(rev), tree, store.read, judge)
 
 
 def _print_json(report: Report) -> None:

@@ -66,6 +66,11 @@ class Template(Protocol):
         """Limits, retry, pool and deadlines as written, for showing; those that there are."""
         ...
 
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """The metadata as written, for showing."""
+        ...
+
     def bind(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Bound:
         """Fill in the templates; raise BindError, naming the place, if one does not give what it must."""
         ...
@@ -87,7 +92,6 @@ class Job:
     text: str
     description: str | None = None
     labels: tuple[str, ...] = ()
-    metadata: Mapping[str, object] = field(default_factory=dict)
 
     def args_of(self, schedule: Schedule, occurrence: Occurrence) -> Args:
         """Return the args of a run of the schedule: what it provides, cut to the params, under its own args."""

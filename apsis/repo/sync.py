@@ -15,6 +15,7 @@ from apsis.domain.revision import Revision
 from apsis.domain.snapshot import Applied, RevisionVerdict
 from apsis.lib.clock import Clock
 from apsis.lib.tasks import Tasks
+from apsis.repo.check import judge
 from apsis.repo.directory import ChangedMeanwhile
 from apsis.repo.limits import Refused
 from apsis.repo.ports import Engine, RepoState, Snapshots
@@ -169,7 +170,7 @@ class Follower:
             return JobSet(self.repo, fetched.revision, {}), (finding,)
 
     def _load_and_check(self, fetched: Fetched) -> tuple[JobSet, tuple[Finding, ...]]:
-        loaded = self._loader.load(fetched.revision, fetched.tree, fetched.read)
+        loaded = self._loader.load(fetched.revision, fetched.tree, fetched.read, judge)
         findings = dict.fromkeys((*loaded.findings, *self._check(loaded)))
         return _with_files(loaded), tuple(findings)
 

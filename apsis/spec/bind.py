@@ -10,7 +10,6 @@ from apsis.domain.action import Action
 from apsis.domain.args import Args
 from apsis.domain.condition import Condition
 from apsis.domain.job import Bound
-from apsis.schedules.calendar import Calendar
 from apsis.spec import models
 from apsis.spec.bind_actions import Acting, bind_action, with_places
 from apsis.spec.bind_conditions import Asking, bind_condition
@@ -18,6 +17,7 @@ from apsis.spec.bind_policies import bind_deadlines, bind_limits, bind_pools, bi
 from apsis.spec.bind_program import bind_program
 from apsis.spec.fill import Filler
 from apsis.spec.instances import Jobs
+from apsis.spec.kept import Kept
 from apsis.spec.names import names_of
 
 
@@ -39,18 +39,26 @@ NOTHING_SHARED = Shared()
 
 @dataclass(frozen=True, slots=True)
 class JobTemplate:
-    """The unbound part of a job: the file's models, and the file as written for showing.
+    """The unbound part of a job: its file.
 
     `params` has the params of all jobs of the repository by full id, which say what args others need; None
     where there is no repository.
     """
 
-    file: models.JobFile
-    written: Mapping[str, Any]
+    kept: Kept
     repo: str = ""
-    calendars: Mapping[str, Calendar] = field(default_factory=dict)
     shared: Shared = NOTHING_SHARED
     params: Mapping[str, tuple[str, ...]] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def file(self) -> models.JobFile:
+        """The file's models."""
+        return self.kept.file
+
+    @property
+    def written(self) -> Mapping[str, Any]:
+        """The file as written."""
+        return self.kept.written
 
     @property
     def program(self) -> Mapping[str, object]:
@@ -84,17 +92,23 @@ class JobTemplate:
         """Limits, retry, pool and deadlines as written; those that there are."""
         return {key: self.written[key] for key in ("limits", "retry", "pool", "deadlines") if key in self.written}
 
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """The metadata as written."""
+        return self.written.get("metadata") or {}
+
     def bind(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Bound:
         """Fill in the templates; raise BindError, naming the place."""
         filler = self._filler(job_id, run_id, args, schedule_time)
+        file = self.file
         return Bound(
-            program=bind_program(self.file.program, filler),
+            program=bind_program(file.program, filler),
             conditions=self._conditions(job_id, args, filler),
             actions=self._actions(args, filler),
-            limits=bind_limits(self.file.limits),
-            retry=bind_retry(self.file.retry),
-            pools=bind_pools(self.file.pool, self.repo),
-            deadlines=bind_deadlines(self.file.deadlines),
+            limits=bind_limits(file.limits),
+            retry=bind_retry(file.retry),
+            pools=bind_pools(file.pool, self.repo),
+            deadlines=bind_deadlines(file.deadlines),
         )
 
     def bind_actions(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> tuple[Action, ...]:
@@ -102,7 +116,7 @@ class JobTemplate:
         return self._actions(args, self._filler(job_id, run_id, args, schedule_time))
 
     def _filler(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Filler:
-        return Filler(names_of(job_id, run_id, args, schedule_time, self.calendars))
+        return Filler(names_of(job_id, run_id, args, schedule_time, self.kept.calendars))
 
     def _conditions(self, job_id: str, args: Args, filler: Filler) -> tuple[Condition, ...]:
         jobs = Jobs(self.repo, self.params)

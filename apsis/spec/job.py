@@ -14,7 +14,8 @@ from apsis.spec import models
 from apsis.spec.bind import JobTemplate, listed
 from apsis.spec.bind_policies import bind_catch_up
 from apsis.spec.complain import Complaint, complaints
-from apsis.spec.fields import CALENDARS, kind
+from apsis.spec.fields import kind
+from apsis.spec.kept import keep
 from apsis.spec.settings import Settings
 from apsis.spec.spelling import spell, spell_types
 from apsis.spec.yaml import Document
@@ -30,22 +31,21 @@ def make_job(
     spell(data, document.spelled)
     spell_types(data, settings.types)
     try:
-        file = models.JobFile.model_validate(data, context={CALENDARS: settings.calendars})
+        kept = keep(data, settings.digest, settings.calendars)
+        file = kept.file
     except ValidationError as error:
         return [*complaints(error, data, models.keys_of(models.JobFile)), *_judge(data, written_id)]
     if found := _judge(data, written_id):
         return found
-    metadata = data.get("metadata") or {}
     return Job(
         job_id=job_id,
         params=file.params,
         schedules=tuple(_schedule(schedule) for schedule in file.schedule),
-        template=JobTemplate(file, data, source.repo, settings.calendars, settings.shared),
+        template=JobTemplate(kept, source.repo, settings.shared),
         source=source,
         text=text,
         description=file.metadata.description,
         labels=file.metadata.labels,
-        metadata=metadata,
     )
 
 

@@ -4,7 +4,7 @@ import gc
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from apsis.domain.errors import BadRequest
@@ -19,6 +19,7 @@ from apsis.spec.complain import Place
 from apsis.spec.fields import spelled, storable
 from apsis.spec.instances import full_pool
 from apsis.spec.job import make_job
+from apsis.spec.judged import Judge, Judged
 from apsis.spec.settings import FILE, Settings, read_settings
 from apsis.spec.spelling import SPELLED
 from apsis.spec.yaml import Document, Path, YamlError
@@ -43,6 +44,15 @@ class Loaded:
     blobs: Mapping[str, str]
     ids: Mapping[str, str]
     settings: Settings
+    entries: Mapping[str, "Entry"] = field(repr=False)
+
+    def judged(self, path: str, judge: Judge) -> Judged:
+        """Return what `judge` says of the job of a file; it is asked once, as long as file and settings stay."""
+        entry = self.entries[path]
+        assert entry.job is not None  # noqa: S101 - only jobs are judged
+        if entry.judged is None:
+            entry.judged = judge(entry.job)
+        return entry.judged
 
     def place(self, path: str) -> Place:
         """Return what finds lines and columns in a file."""
@@ -58,20 +68,23 @@ class Loader:
 
     def __init__(self, repo: str) -> None:
         self._repo = repo
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._settings: tuple[str, bytes] = ("", b"")
 
-    def load(self, revision: Revision, tree: Mapping[str, str], read: Read) -> Loaded:
-        """Load a revision: `tree` has the blob ids of all its paths, `read` gives blobs their bytes."""
+    def load(self, revision: Revision, tree: Mapping[str, str], read: Read, judge: Judge | None = None) -> Loaded:
+        """Load a revision: `tree` has the blob ids of all its paths, `read` gives blobs their bytes.
+
+        With `judge` each job that is new is judged at once, while its models are at hand.
+        """
         settings, settings_text, findings = self._load_settings(tree, read)
         ids, misplaced = _job_ids(tree, settings.roots)
         findings = [*findings, *misplaced]
         old, digest = self._entries, settings.digest
         fresh = [path for path in ids if path not in old or old[path].key != (tree[path], digest, ids[path])]
         data = read(list(dict.fromkeys(tree[path] for path in fresh))) if fresh else {}
-        entries: dict[str, _Entry] = {}
+        entries: dict[str, Entry] = {}
         with _collector_paused(len(fresh) >= MANY):
-            made = {path: self._make(path, tree[path], ids[path], data[tree[path]], settings) for path in fresh}
+            made = {path: self._make(path, tree[path], ids[path], data[tree[path]], settings, judge) for path in fresh}
             for path in ids:
                 entries[path] = made[path] if path in made else old[path]
             jobs = self._jobs(entries.values(), revision)
@@ -83,6 +96,7 @@ class Loader:
             {path: tree[path] for path in (*settings_text, *entries)},
             ids,
             settings,
+            entries,
         )
 
     def _load_settings(self, tree: Mapping[str, str], read: Read) -> tuple[Settings, dict[str, str], list[Finding]]:
@@ -100,32 +114,35 @@ class Loader:
         settings, findings = read_settings(text, tree)
         return settings, {FILE: text}, findings
 
-    def _make(self, path: str, blob: str, written_id: str, data: bytes, settings: Settings) -> "_Entry":
+    def _make(
+        self, path: str, blob: str, written_id: str, data: bytes, settings: Settings, judge: Judge | None
+    ) -> "Entry":
         key = (blob, settings.digest, written_id)
         try:
             text = yaml_reader.decode(data)
             document = yaml_reader.parse(text)
         except YamlError as error:
             text = data[: yaml_reader.MAX_BYTES].decode(errors="replace")
-            return _Entry(key, text, None, (Place(path, text).at("yaml", error.message, error.mark, error.help),))
+            return Entry(key, text, None, (Place(path, text).at("yaml", error.message, error.mark, error.help),))
         job_id = f"{self._repo}/{written_id}" if self._repo else written_id
         source = Source(self._repo, "", path, blob, settings.digest)
         job = make_job(document, job_id, written_id, source, text, settings)
         if isinstance(job, Job):
-            return _Entry(key, text, job, ())
+            return Entry(key, text, job, (), judge(job) if judge is not None else None)
         place = Place(path, text)
-        return _Entry(key, text, None, tuple(place.finding(complaint) for complaint in job))
+        return Entry(key, text, None, tuple(place.finding(complaint) for complaint in job))
 
-    def _jobs(self, entries: "Iterable[_Entry]", revision: Revision) -> dict[str, Job]:
+    def _jobs(self, entries: "Iterable[Entry]", revision: Revision) -> dict[str, Job]:
         """Give each job the revision, and the params of all."""
-        found = [entry.job for entry in entries if entry.job is not None]
-        params = {job.job_id: job.params for job in found}
+        found = [(entry, entry.job) for entry in entries if entry.job is not None]
+        params = {job.job_id: job.params for _, job in found}
         jobs = {}
-        for job in found:
+        for entry, job in found:
             template = job.template
             if isinstance(template, JobTemplate):
                 template = replace(template, params=params)
-            jobs[job.job_id] = replace(job, template=template, source=replace(job.source, revision=revision.id))
+            entry.job = replace(job, template=template, source=replace(job.source, revision=revision.id))
+            jobs[job.job_id] = entry.job
         return jobs
 
     def _pools(self, settings: Settings) -> dict[str, int]:
@@ -153,14 +170,15 @@ def inline_job(data: Mapping[str, Any], job_id: str, params: Mapping[str, tuple[
     raise BadRequest(f"{where}: {first.message}" if where else first.message, help=first.help)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """What one file gave: a job or findings."""
+@dataclass(slots=True)
+class Entry:
+    """What one file gave: a job, as of the last revision loaded, or findings; and what was judged of the job."""
 
     key: tuple[str, str, str]
     text: str
     job: Job | None
     findings: tuple[Finding, ...]
+    judged: Judged | None = None
 
 
 def _job_ids(tree: Mapping[str, str], roots: Sequence[str]) -> tuple[dict[str, str], list[Finding]]:

@@ -1,19 +1,16 @@
 """Jobs that schedule each other without end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
-from apsis.domain.state import State
-from apsis.lib.template import is_template
-from apsis.repo.rules.found import Found, Snapshot
-from apsis.repo.rules.jobs import schedule_actions
+from apsis.repo.rules.found import Snapshot
+from apsis.repo.rules.jobs import action_naming
 from apsis.spec import models
-from apsis.spec.bind import JobTemplate
-from apsis.spec.bind_actions import bind_if
 from apsis.spec.complain import Complaint
-from apsis.spec.instances import ELSEWHERE, full_id
+from apsis.spec.instances import full_id
+from apsis.spec.judged import Found, Judged
 from apsis.spec.settings import FILE
 from apsis.spec.yaml import Path
 
@@ -33,9 +30,9 @@ Edges = dict[str, dict[str, Edge]]
 """What each job schedules when it succeeds, by the ids of both."""
 
 
-def actions_come_to_an_end(snapshot: Snapshot) -> Iterator[tuple[str, Found]]:
+def actions_come_to_an_end(snapshot: Snapshot, judged: Mapping[str, Judged]) -> Iterator[tuple[str, Found]]:
     """Yield a warning for each cycle of actions that all happen on success, with the file that it stands in."""
-    edges = _edges(snapshot)
+    edges = _edges(snapshot, judged)
     for _ in range(MOST):
         cycle = _cycle(edges)
         if cycle is None:
@@ -50,40 +47,32 @@ def actions_come_to_an_end(snapshot: Snapshot) -> Iterator[tuple[str, Found]]:
         edges = _without(edges, blamed)
 
 
-def _edges(snapshot: Snapshot) -> Edges:
+def _edges(snapshot: Snapshot, judged: Mapping[str, Judged]) -> Edges:
     shared = snapshot.loaded.settings.shared
     for_all = [
-        (FILE, shared.path(number), action)
+        (FILE, action_naming(shared.path(number), action))
         for number, action in enumerate(shared.actions)
         if isinstance(action, models.ScheduleJob)
     ]
     edges: Edges = {}
-    for job_id, job in sorted(snapshot.jobs.items()):
-        if not isinstance(job.template, JobTemplate):
+    for job_id, job in snapshot.jobs.items():
+        own = [(job.source.path, naming) for naming in judged[job_id].namings if naming.on_success]
+        if not (own or for_all):
             continue
-        if not (for_all or job.template.file.acts):
-            continue
-        own = [(job.source.path, path, action) for path, action in schedule_actions(job.template)]
         targets = {
-            full_id(job.template.repo, action.job_id): Edge(file, path)
-            for file, path, action in reversed((*own, *for_all))
-            if _always(action)
+            full_id(job.source.repo, naming.job_id): Edge(file, naming.path)
+            for file, naming in reversed((*own, *for_all))
+            if naming.on_success and naming.here
         }
         known = {target: targets[target] for target in sorted(targets) if target in snapshot.jobs}
         if known:
             edges[job_id] = known
-    return edges
+    return dict(sorted(edges.items()))
 
 
 def _without(edges: Edges, blamed: Edge) -> Edges:
     left = {job: {to: edge for to, edge in targets.items() if edge != blamed} for job, targets in edges.items()}
     return {job: targets for job, targets in left.items() if targets}
-
-
-def _always(action: models.ScheduleJob) -> bool:
-    if is_template(action.job_id) or action.job_id.startswith(ELSEWHERE):
-        return False
-    return bind_if(action.if_).on_state(State.SUCCESS, 1, again=False)
 
 
 def _cycle(edges: Edges) -> list[str] | None:

@@ -4,39 +4,38 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from apsis.domain.finding import Severity
+from whenever import Date
+
 from apsis.domain.job import Job
 from apsis.lib.template import is_template
+from apsis.schedules import zone
 from apsis.spec.bind import JobTemplate
 from apsis.spec.complain import Complaint
 from apsis.spec.fields import did_you_mean
+from apsis.spec.judged import Found, Judged
 from apsis.spec.load import Loaded
 from apsis.spec.yaml import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a rule found; `within` is a word inside the value to point at."""
-
-    complaint: Complaint
-    severity: Severity = "error"
-    within: str | None = None
-
-
 @dataclass(slots=True)
 class Snapshot:
-    """The revision as a whole: the jobs, and every id that has a file, readable or not."""
+    """The revision as a whole: the jobs, every id that has a file, readable or not, and the day it was made (UTC)."""
 
     loaded: Loaded
     jobs: Mapping[str, Job] = field(init=False)
     known: frozenset[str] = field(init=False)
+    day: Date = field(init=False)
 
     def __post_init__(self) -> None:
         self.jobs = self.loaded.jobs.jobs
         self.known = frozenset(self.loaded.ids.values())
+        self.day = zone.to_local(self.loaded.jobs.revision.time, zone.UTC).date()
 
 
-Rule = Callable[[Job, JobTemplate, Snapshot], Iterator[Found]]
+Rule = Callable[[Job, JobTemplate], Iterator[Found]]
+"""Judges one file by itself; asked once, as long as it and the settings' digest stay."""
+SnapshotRule = Callable[[Job, Judged, Snapshot], Iterator[Found]]
+"""Judges one job among the others; asked at each revision, so that it does not look into the file."""
 CONDITION_KEYS = ("condition", "conditions")
 ACTION_KEYS = ("action", "actions")
 

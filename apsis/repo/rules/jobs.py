@@ -2,45 +2,51 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from sys import intern
+from typing import Any, TypeVar
 
 from apsis.domain.job import Job
+from apsis.domain.state import State
 from apsis.lib.template import is_template
-from apsis.repo.rules.found import ACTION_KEYS, CONDITION_KEYS, Found, Snapshot, places, unknown_arg
+from apsis.repo.rules.found import ACTION_KEYS, CONDITION_KEYS, Snapshot, places, unknown_arg
 from apsis.spec import models
 from apsis.spec.bind import JobTemplate, conditions_of
-from apsis.spec.bind_actions import actions_of, as_action
+from apsis.spec.bind_actions import actions_of, as_action, bind_if
 from apsis.spec.complain import Complaint
 from apsis.spec.fields import did_you_mean
 from apsis.spec.instances import ELSEWHERE, full_id
+from apsis.spec.judged import Found, Judged, Naming
 from apsis.spec.yaml import Path
 
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """A place that names a job; `what` names it: dependency, action, successor."""
-
-    path: Path
-    job_id: str
-    args: Mapping[str, str]
-    what: str
-
-    @property
-    def here(self) -> bool:
-        """Whether it is known before the run to be a job of the same repository."""
-        return not is_template(self.job_id) and not self.job_id.startswith(ELSEWHERE)
+T = TypeVar("T")
 
 
 def namings(template: JobTemplate) -> Iterator[Naming]:
     """Yield all places of a job file that name a job."""
     for path, condition in conditions(template):
         if isinstance(condition, models.Dependency):
-            yield Naming(path, condition.job_id, condition.args, "dependency")
+            yield _naming(path, condition.job_id, condition.args, "dependency")
         elif isinstance(condition, models.MaxRunning) and condition.job_id is not None:
-            yield Naming(path, condition.job_id, condition.args, "condition")
+            yield _naming(path, condition.job_id, condition.args, "condition")
     for path, action in schedule_actions(template):
-        yield Naming(path, action.job_id, action.args, "successor" if path[0] == "successors" else "action")
+        yield action_naming(path, action, "successor" if path[0] == "successors" else "action")
+
+
+def action_naming(path: Path, action: models.ScheduleJob, what: str = "action") -> Naming:
+    """Return what an action names."""
+    on_success = bind_if(action.if_).on_state(State.SUCCESS, 1, again=False)
+    return _naming(path, action.job_id, action.args, what, on_success)
+
+
+def _naming(path: Path, job_id: str, args: Mapping[str, str], what: str, on_success: bool = False) -> Naming:
+    return Naming(_shared(path), intern(job_id), _shared(tuple(args)), what, on_success)
+
+
+@lru_cache(maxsize=1024)
+def _shared(value: T) -> T:
+    """Return the one object for equal ones: thousands of jobs name others at the same place with the same args."""
+    return value
 
 
 def conditions(template: JobTemplate) -> Iterator[tuple[Path, models.Condition]]:
@@ -61,9 +67,9 @@ def schedule_actions(template: JobTemplate) -> Iterator[tuple[Path, models.Sched
         yield path, as_action(successor)
 
 
-def jobs_are_there(_: Job, template: JobTemplate, snapshot: Snapshot) -> Iterator[Found]:
+def jobs_are_there(_: Job, judged: Judged, snapshot: Snapshot) -> Iterator[Found]:
     """What is named is a job that exists."""
-    for naming in namings(template):
+    for naming in judged.namings:
         yield from is_there(naming, snapshot)
 
 
@@ -78,15 +84,15 @@ def is_there(naming: Naming, snapshot: Snapshot) -> Iterator[Found]:
         yield Found(Complaint("other_repo", path, message), "warning")
 
 
-def jobs_get_their_args(job: Job, template: JobTemplate, snapshot: Snapshot) -> Iterator[Found]:
+def jobs_get_their_args(job: Job, judged: Judged, snapshot: Snapshot) -> Iterator[Found]:
     """The args that are given, and those taken from the run, are exactly the params of the job that is named."""
-    for naming in namings(template):
-        target = target_of(naming, template.repo, snapshot)
+    for naming in judged.namings:
+        target = target_of(naming, job.source.repo, snapshot)
         if target is None:
             continue
-        for name in sorted(naming.args.keys() - set(target.params)):
+        for name in sorted(set(naming.given) - set(target.params)):
             yield Found(unknown_arg((*naming.path, "args", name), name, target.job_id, target.params))
-        if missing := set(target.params) - naming.args.keys() - set(job.params):
+        if missing := set(target.params) - set(naming.given) - set(job.params):
             names = ", ".join(sorted(missing))
             help_ = f"Give them in the {naming.what}'s args: only params that both jobs have are taken by name."
             yield Found(Complaint("missing_arg", naming.path, f"{target.job_id} needs the args {names}", help_))
@@ -97,7 +103,7 @@ def target_of(naming: Naming, repo: str, snapshot: Snapshot) -> Job | None:
     return snapshot.jobs.get(full_id(repo, naming.job_id)) if naming.here else None
 
 
-def limits_of_the_job_get_its_args(job: Job, template: JobTemplate, _: Snapshot) -> Iterator[Found]:
+def limits_of_the_job_get_its_args(job: Job, template: JobTemplate) -> Iterator[Found]:
     """A max_running of the job's own runs has no args but its params."""
     for path, condition in conditions(template):
         if isinstance(condition, models.MaxRunning) and condition.job_id is None:
@@ -105,7 +111,7 @@ def limits_of_the_job_get_its_args(job: Job, template: JobTemplate, _: Snapshot)
                 yield Found(unknown_arg((*path, "args", name), name, job.job_id, job.params))
 
 
-def nothing_waits_for_itself(job: Job, template: JobTemplate, _: Snapshot) -> Iterator[Found]:
+def nothing_waits_for_itself(job: Job, template: JobTemplate) -> Iterator[Found]:
     """A run that waits for a run of its own instance never starts."""
     for path, written in conditions(template):
         if not isinstance(written, models.Dependency) or is_template(written.job_id):

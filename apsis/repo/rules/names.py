@@ -5,17 +5,18 @@ from typing import Any, Final
 
 from apsis.domain.job import Job
 from apsis.lib.template import TemplateError, free_names
-from apsis.repo.rules.found import ACTION_KEYS, CONDITION_KEYS, Found, Snapshot, items, templates
+from apsis.repo.rules.found import ACTION_KEYS, CONDITION_KEYS, items, templates
 from apsis.spec.bind import JobTemplate
 from apsis.spec.bind_actions import AT_MESSAGE
 from apsis.spec.complain import Complaint
 from apsis.spec.fields import did_you_mean
+from apsis.spec.judged import Found
 from apsis.spec.message import MESSAGE_NAMES
 from apsis.spec.names import PROVIDED
 from apsis.spec.yaml import Path
 
 
-def templates_have_their_names(job: Job, template: JobTemplate, _: Snapshot) -> Iterator[Found]:
+def templates_have_their_names(job: Job, template: JobTemplate) -> Iterator[Found]:
     """Every template can be read, and every name in it will be there."""
     written = template.written
     parts = [(("program",), template.program), *items(written, *CONDITION_KEYS)]

@@ -3,29 +3,39 @@
 from collections.abc import Iterator, Sequence
 
 from apsis.domain.job import Job
-from apsis.repo.rules.found import ACTION_KEYS, Found, Snapshot, places
+from apsis.domain.policy import Pool
+from apsis.repo.rules.found import ACTION_KEYS, Snapshot, places
 from apsis.spec import models
 from apsis.spec.bind import JobTemplate
 from apsis.spec.bind_actions import ALL_DEADLINES, actions_of
+from apsis.spec.bind_policies import bind_pools
 from apsis.spec.complain import Complaint
 from apsis.spec.fields import did_you_mean
+from apsis.spec.judged import Found, Judged
+from apsis.spec.yaml import Path
 
 
-def pools_are_there(_: Job, template: JobTemplate, snapshot: Snapshot) -> Iterator[Found]:
+def pools(template: JobTemplate) -> tuple[tuple[Path, Pool], ...]:
+    """Return the pools that a job file names, with their paths."""
+    written = template.file.pool
+    if not written:
+        return ()
+    return tuple(zip(places(template.written, "pool"), bind_pools(written, ""), strict=True))
+
+
+def pools_are_there(_: Job, judged: Judged, snapshot: Snapshot) -> Iterator[Found]:
     """A pool is one that apsis.yaml names, and large enough for the run."""
-    if not template.file.pool:
-        return
-    pools = snapshot.loaded.settings.pools
-    for path, pool in zip(places(template.written, "pool"), template.file.pool, strict=True):
-        if pool.name not in pools:
-            help_ = did_you_mean(pool.name, pools) or f"Name it in apsis.yaml: pools: {{{pool.name}: SLOTS}}."
+    sizes = snapshot.loaded.settings.pools
+    for path, pool in judged.pools:
+        if pool.name not in sizes:
+            help_ = did_you_mean(pool.name, sizes) or f"Name it in apsis.yaml: pools: {{{pool.name}: SLOTS}}."
             yield Found(Complaint("unknown_pool", (*path, "name"), f"no pool {pool.name!r}", help_))
-        elif pool.slots > pools[pool.name]:
-            message = f"the run needs {pool.slots} slots, and the pool {pool.name} has {pools[pool.name]}"
+        elif pool.slots > sizes[pool.name]:
+            message = f"the run needs {pool.slots} slots, and the pool {pool.name} has {sizes[pool.name]}"
             yield Found(Complaint("pool_too_small", (*path, "slots"), message, "It would never start."))
 
 
-def retries_are_of_use(_: Job, template: JobTemplate, __: Snapshot) -> Iterator[Found]:
+def retries_are_of_use(_: Job, template: JobTemplate) -> Iterator[Found]:
     """Warn of parts of `retry` that change nothing."""
     retry = template.file.retry
     if retry is None:
@@ -38,7 +48,7 @@ def retries_are_of_use(_: Job, template: JobTemplate, __: Snapshot) -> Iterator[
         yield Found(Complaint("no_effect", ("retry", "max_delay"), message), "warning")
 
 
-def actions_can_happen(_: Job, template: JobTemplate, __: Snapshot) -> Iterator[Found]:
+def actions_can_happen(_: Job, template: JobTemplate) -> Iterator[Found]:
     """Warn of an action that waits for a deadline or an attempt that the job does not have."""
     if not actions_of(template.file):
         return

@@ -5,11 +5,12 @@ from typing import Final
 
 from apsis.domain.job import Job
 from apsis.lib.template import TemplateError
-from apsis.repo.rules.found import Found, Snapshot, templates, unknown_arg
-from apsis.repo.rules.jobs import Naming, is_there, target_of
+from apsis.repo.rules.found import Snapshot, templates, unknown_arg
+from apsis.repo.rules.jobs import action_naming, is_there, target_of
 from apsis.repo.rules.names import is_of_message, named, unknown_names
 from apsis.spec import models
 from apsis.spec.complain import Complaint
+from apsis.spec.judged import Found, Naming
 from apsis.spec.settings import FILE
 from apsis.spec.yaml import Path
 
@@ -31,7 +32,7 @@ def _all(snapshot: Snapshot) -> Iterator[Found]:
         for place, text in templates([(path, item)]):
             yield from _names(place, text, snapshot)
         if isinstance(action, models.ScheduleJob):
-            naming = Naming(path, action.job_id, action.args, "action")
+            naming = action_naming(path, action)
             yield from is_there(naming, snapshot)
             yield from _args(naming, snapshot)
 
@@ -53,9 +54,9 @@ def _args(naming: Naming, snapshot: Snapshot) -> Iterator[Found]:
     target = target_of(naming, snapshot.loaded.jobs.repo, snapshot)
     if target is None:
         return
-    for name in sorted(naming.args.keys() - set(target.params)):
+    for name in sorted(set(naming.given) - set(target.params)):
         yield Found(unknown_arg((*naming.path, "args", name), name, target.job_id, target.params))
-    for name in sorted(set(target.params) - naming.args.keys()):
+    for name in sorted(set(target.params) - set(naming.given)):
         if lacking := [job for job in snapshot.jobs.values() if name not in job.params]:
             message = f"{target.job_id} needs the arg {name}, which is no param of {_jobs(lacking)}"
             yield Found(Complaint("missing_arg", naming.path, message, "Give it in the action's args."))

@@ -9,8 +9,11 @@ from whenever import Instant, TimeDelta
 
 from apsis.domain.args import check_args
 from apsis.domain.finding import Finding, rejects
-from apsis.repo.check import RULES, check
-from tests.unit.spec.files import NO_OP, NOON, load, said
+from apsis.domain.job import Job
+from apsis.repo.check import RULES, SNAPSHOT_RULES, check, judge
+from apsis.spec.judged import Judged
+from apsis.spec.load import Loader
+from tests.unit.spec.files import NO_OP, NOON, REVISION, Files, load, said
 
 PROGRAMS = [
     {"type": "no-op", "duration": "{{ date|length }}"},
@@ -66,7 +69,7 @@ def test_findings_are_sorted_by_file_and_line_with_the_loaders() -> None:
 
 
 def test_every_rule_says_what_it_demands() -> None:
-    assert all(rule.__doc__ for rule in RULES)
+    assert all(rule.__doc__ for rule in (*RULES, *SNAPSHOT_RULES))
 
 
 job_files = st.fixed_dictionaries(
@@ -231,3 +234,47 @@ class TestDependencies:
     def test_waiting_for_ones_yesterday_is_fine(self) -> None:
         args = "{date: '{{ Date(date) - 1 }}'}"
         assert checked(f"params: [date]\n{NO_OP}condition: {{type: dependency, job_id: job, args: {args}}}\n") == []
+
+
+class TestOnePushAfterAnother:
+    FILES = {  # noqa: RUF012
+        "a.yaml": f"params: [x]\n{NO_OP}condition: {{type: dependency, job_id: b}}\npool: db\n",
+        "b.yaml": f"params: [x]\n{NO_OP}action: {{type: email, to: '{{{{ nope }}}}@host'}}\n",
+        "c.yaml": f"{NO_OP}successors: [a, d]\n",
+        "d.yaml": f"{NO_OP}successors: [c, gone]\nretry: {{count: 1, delay: 9, max_delay: 1}}\n",
+        "apsis.yaml": "pools: {db: 1}\n",
+    }
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {},
+            {"b.yaml": NO_OP},
+            {"b.yaml": f"params: [x, y]\n{NO_OP}"},
+            {"gone.yaml": NO_OP},
+            {"d.yaml": NO_OP},
+            {"apsis.yaml": "pools: {}\n"},
+            {"apsis.yaml": "types: {nothing: no-op}\npools: {db: 1}\n"},
+            {"a.yaml": "program: nonsense"},
+        ],
+    )
+    def test_what_is_found_is_what_a_first_look_finds(self, changed: dict[str, str]) -> None:
+        loader = Loader("")
+        check(load(self.FILES, loader=loader))
+        files = {**self.FILES, **changed}
+        first = Files(files)
+        judged = Loader("").load(REVISION, first.tree, first.read, judge)
+        assert check(load(files, loader=loader)) == check(load(files)) == check(judged)
+        assert check(judged)
+
+    def test_only_the_files_that_changed_are_judged(self) -> None:
+        loader, seen = Loader(""), list[str]()
+
+        def noting(job: Job) -> Judged:
+            seen.append(job.job_id)
+            return judge(job)
+
+        for files in (self.FILES, {**self.FILES, "b.yaml": NO_OP}, self.FILES | {"apsis.yaml": "pools: {}\n"}):
+            made = Files(files)
+            check(loader.load(REVISION, made.tree, made.read, noting))
+        assert seen == ["a", "b", "c", "d", "b", "b"]

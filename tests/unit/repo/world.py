@@ -97,7 +97,7 @@ class FakeLoader:
         self.reads: list[list[str]] = []
         self.bug: Exception | None = None
 
-    def load(self, revision, tree, read):
+    def load(self, revision, tree, read, judge=None):
         if self.bug is not None:
             raise self.bug
         wanted = {path: blob for path, blob in tree.items() if path.endswith(".yaml")}

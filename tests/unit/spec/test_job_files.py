@@ -127,7 +127,7 @@ def test_a_file_that_is_too_large_is_named_and_costs_nothing_else() -> None:
 
 def test_a_job_may_be_as_short_as_its_program() -> None:
     job = job_of(NO_OP)
-    assert (job.params, job.schedules, job.description, job.labels, job.metadata) == ((), (), None, (), {})
+    assert (job.params, job.schedules, job.description, job.labels, job.template.metadata) == ((), (), None, (), {})
 
 
 def test_one_stands_for_a_list_of_one_and_null_for_none() -> None:
@@ -137,7 +137,7 @@ def test_one_stands_for_a_list_of_one_and_null_for_none() -> None:
     )
     assert (job.params, job.labels) == (("date",), ("nightly",))
     assert [schedule.describe() for schedule in job.schedules] == ["every 1h"]
-    assert job.metadata == {"labels": "nightly", "owner": {"name": "Ada"}}
+    assert job.template.metadata == {"labels": "nightly", "owner": {"name": "Ada"}}
     assert job_of(f"{NO_OP}schedule: null\nparams:\nmetadata:\n").schedules == ()
 
 
