@@ -15,6 +15,7 @@ from apsis.domain.secret import Secret
 from apsis.lib.clock import SystemClock
 from apsis.lib.duration import parse_duration
 from apsis.lib.instant import parse_instant
+from apsis.lib.suggest import near
 from apsis.service.archiving import ArchiveKeys, ArchivePolicy, archive_policy
 from apsis.service.secrets import FromCommand, FromEnv, FromFile, Source
 from apsis.spec.yaml import YamlError, decode, parse
@@ -23,6 +24,8 @@ from apsis.store.archive import archive_path
 DEFAULT_BIND: Final = "127.0.0.1:5050"
 DEFAULT_POLL_S: Final = 5.0
 DEFAULT_PORTS: Final[Mapping[Tls, int]] = {"starttls": 587, "tls": 465, "none": 25}
+LEAST_WAIT_S: Final = 1.0
+"""A shorter limit on waiting would end runs before anybody had answered them."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -95,6 +98,27 @@ class ConfigFile(BaseModel, extra="forbid"):
     archive: ArchiveKeys | None = None
 
 
+KEYS_AT: Final[Mapping[tuple[str | int, int], type[BaseModel]]] = {
+    ("", 1): ConfigFile,
+    ("waiting", 2): WaitingKeys,
+    ("secrets", 3): SecretKeys,
+    ("email", 2): EmailKeys,
+    ("archive", 2): ArchiveKeys,
+}
+"""The keys that there are below a key, so deep in the file."""
+
+IN_WORDS: Final = {
+    "extra_forbidden": "unknown key",
+    "missing": "this must be there",
+    "model_type": "this must be a mapping",
+    "dict_type": "this must be a mapping",
+    "list_type": "this must be a list",
+    "string_type": "this must be text",
+    "bool_parsing": "this must be true or false",
+}
+"""What pydantic finds, in words for who writes YAML; for the rest its own do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """What the server does; `port` 0 takes a free one.
@@ -129,16 +153,26 @@ def read_config_file(path: Path) -> ConfigFile:
         place = f":{error.mark.line}:{error.mark.column}" if error.mark else ""
         raise BadRequest(f"{path}{place}: {error.message}", help=error.help) from error
     try:
-        return ConfigFile.model_validate(document.value or {})
+        return ConfigFile.model_validate({} if document.value is None else document.value)
     except ValidationError as error:
         first = error.errors()[0]
         location = tuple(first["loc"])
         mark = document.keys.get(location) or document.values.get(location)
         place = f":{mark.line}:{mark.column}" if mark else ""
-        known = ", ".join(ConfigFile.model_fields)
-        raise BadRequest(
-            f"{path}{place}: {'.'.join(map(str, location))}: {first['msg']}", help=f"The keys are {known}."
-        ) from error
+        where = f"{'.'.join(map(str, location))}: " if location else ""
+        said = IN_WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+        help_ = _known_keys(location) if first["type"] == "extra_forbidden" else None
+        raise BadRequest(f"{path}{place}: {where}{said}", help=help_) from error
+
+
+def _known_keys(location: tuple[int | str, ...]) -> str | None:
+    """Name the keys that may stand where an unknown one does."""
+    model = KEYS_AT.get((location[0] if len(location) > 1 else "", len(location)))
+    if model is None:
+        return None
+    known = [each.alias or name for name, each in model.model_fields.items()]
+    meant = near(str(location[-1]), known, limit=1)
+    return f"Did you mean {meant[0]}?" if meant else f"The keys are {', '.join(known)}."
 
 
 def make_config(
@@ -231,6 +265,9 @@ def _read_longest_wait(waiting: WaitingKeys | None) -> float | None:
     if waiting is None:
         return None
     try:
-        return parse_duration(waiting.max_time)
+        longest_s = parse_duration(waiting.max_time)
     except ValueError as error:
         raise BadRequest(f"waiting.max_time: {error}", help="For example 1d or 12h.") from error
+    if longest_s < LEAST_WAIT_S:
+        raise BadRequest(f"waiting.max_time {waiting.max_time}: no run could wait", help="For example 1d or 12h.")
+    return longest_s

@@ -94,6 +94,37 @@ def test_a_broken_configuration_file_names_the_place(tmp_path: Path, text: str, 
         read_config_file(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "words", "remedy"),
+    [
+        ("secret: {}\n", ":1:1: secret: unknown key", "Did you mean secrets?"),
+        ("secrets:\n  a: {fil: /x}\n", ":2:7: secrets.a.fil: unknown key", "Did you mean file?"),
+        ("email: {host: h, sender: a}\n", ": email.from: this must be there", None),
+        ("email: {host: h, from: a, to: b}\n", ":1:27: email.to: unknown key", "The keys are host, port, from,"),
+        ("email: {host: h, from: a, password: {secrets: b, secret: b}}\n", "secrets: unknown key", None),
+        ("secrets: {a: plain}\n", ":1:11: secrets.a: this must be a mapping", None),
+        ("secrets: {a: {file: x, env: y}}\n", ":1:11: secrets.a: say one of file", None),
+        ("- state\n", ": this must be a mapping", None),
+        ("[]\n", ": this must be a mapping", None),
+    ],
+)
+def test_what_is_wrong_in_a_configuration_file_is_told_with_the_remedy(
+    tmp_path: Path, text: str, words: str, remedy: str | None
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(BadRequest) as caught:
+        read_config_file(path)
+    assert words in caught.value.message
+    assert (caught.value.help or "").startswith(remedy or "")
+    assert (caught.value.help is None) == (remedy is None)
+
+
+def test_a_limit_on_waiting_that_no_run_could_keep_is_refused() -> None:
+    with pytest.raises(BadRequest, match="no run could wait"):
+        config_of(ConfigFile.model_validate({"state": "/s", "waiting": {"max_time": 0}}))
+
+
 def test_an_archive_policy_is_read_from_the_file_and_the_option_wins(tmp_path: Path) -> None:
     assert config_of().archive is None
     file = tmp_path / "apsis.yaml"
