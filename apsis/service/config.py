@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 from whenever import Date, Instant, Time, TimeDelta
 
 from apsis.actions.mailing import Mailing, Tls
@@ -18,6 +18,7 @@ from apsis.lib.instant import parse_instant
 from apsis.lib.suggest import near
 from apsis.service.archiving import ArchiveKeys, ArchivePolicy, archive_policy
 from apsis.service.secrets import FromCommand, FromEnv, FromFile, Source
+from apsis.spec.outside import to_secret_name
 from apsis.spec.yaml import YamlError, decode, parse
 from apsis.store.archive import archive_path
 
@@ -93,7 +94,7 @@ class ConfigFile(BaseModel, extra="forbid"):
     since: str | None = None
     waiting: WaitingKeys | None = None
     url: str | None = Field(default=None, pattern=r"^https?://[^/?#]+(/[^?#]*)?$")
-    secrets: dict[str, SecretKeys] = {}
+    secrets: dict[Annotated[str, AfterValidator(to_secret_name)], SecretKeys] = {}
     email: EmailKeys | None = None
     archive: ArchiveKeys | None = None
 
@@ -156,7 +157,7 @@ def read_config_file(path: Path) -> ConfigFile:
         return ConfigFile.model_validate({} if document.value is None else document.value)
     except ValidationError as error:
         first = error.errors()[0]
-        location = tuple(first["loc"])
+        location = tuple(part for part in first["loc"] if part != "[key]")
         mark = document.keys.get(location) or document.values.get(location)
         place = f":{mark.line}:{mark.column}" if mark else ""
         where = f"{'.'.join(map(str, location))}: " if location else ""
@@ -217,7 +218,7 @@ def make_config(
         longest_wait_s=_read_longest_wait(file.waiting),
         url=file.url.rstrip("/") if file.url else None,
         secrets={name: keys.source() for name, keys in file.secrets.items()},
-        email=file.email.mailing() if file.email else None,
+        email=_read_email(file),
         archive=archive,
     )
 
@@ -259,6 +260,18 @@ def _read_since(since: str | None) -> Instant | None:
 
 def _midnight(text: str) -> Instant:
     return Date.parse_iso(text).at(Time(0)).assume_utc()
+
+
+def _read_email(file: ConfigFile) -> Mailing | None:
+    if file.email is None:
+        return None
+    password = file.email.password
+    if password is not None and password.secret not in file.secrets:
+        raise BadRequest(
+            f"email.password: no secret {password.secret!r}",
+            help=f"Say where it comes from: `secrets: {{{password.secret}: {{file: PATH}}}}`.",
+        )
+    return file.email.mailing()
 
 
 def _read_longest_wait(waiting: WaitingKeys | None) -> float | None:

@@ -104,6 +104,7 @@ def test_a_broken_configuration_file_names_the_place(tmp_path: Path, text: str, 
         ("email: {host: h, from: a, password: {secrets: b, secret: b}}\n", "secrets: unknown key", None),
         ("secrets: {a: plain}\n", ":1:11: secrets.a: this must be a mapping", None),
         ("secrets: {a: {file: x, env: y}}\n", ":1:11: secrets.a: say one of file", None),
+        ("secrets: {a b: {env: X}}\n", ":1:11: secrets.a b: the name of a secret has letters", None),
         ("- state\n", ": this must be a mapping", None),
         ("[]\n", ": this must be a mapping", None),
     ],
@@ -118,6 +119,12 @@ def test_what_is_wrong_in_a_configuration_file_is_told_with_the_remedy(
     assert words in caught.value.message
     assert (caught.value.help or "").startswith(remedy or "")
     assert (caught.value.help is None) == (remedy is None)
+
+
+def test_a_password_that_is_no_secret_of_the_file_is_found_before_the_first_mail() -> None:
+    email = {"host": "h", "from": "a@b", "password": {"secret": "smtp"}}
+    with pytest.raises(BadRequest, match=r"email\.password: no secret 'smtp'"):
+        config_of(ConfigFile.model_validate({"state": "/s", "email": email}))
 
 
 def test_a_limit_on_waiting_that_no_run_could_keep_is_refused() -> None:
@@ -149,6 +156,7 @@ secrets:
   db: {file: /run/db}
   hook: {env: HOOK}
   key: {command: [vault, get]}
+  smtp: {env: SMTP}
 email: {host: smtp.example.com, from: Apsis <a@example.com>, user: apsis, password: {secret: smtp}}
 """)
     config = config_of(read_config_file(path))
@@ -157,6 +165,7 @@ email: {host: smtp.example.com, from: Apsis <a@example.com>, user: apsis, passwo
         "db": FromFile(Path("/run/db")),
         "hook": FromEnv("HOOK"),
         "key": FromCommand(("vault", "get")),
+        "smtp": FromEnv("SMTP"),
     }
     assert config.email == Mailing(
         "smtp.example.com", 587, "Apsis <a@example.com>", "apsis", Secret("smtp"), "starttls"
