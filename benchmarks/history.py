@@ -1,6 +1,5 @@
 """Databases of runs that ended long ago, made by direct SQL and kept between benchmarks."""
 
-import base64
 import hashlib
 import os
 import random
@@ -8,7 +7,6 @@ import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -25,8 +23,7 @@ NEWEST: Final = 1_795_000_000_000
 
 STEP_MS: Final = 8_640
 STATES: Final = ("success", "failure", "error", "skipped")
-SHARES: Final = (900, 60, 10, 30)
-BYTES_A_RUN: Final = 1_200
+BYTES_A_RUN: Final = 1_300
 """What a run takes with its log, args and indexes, at most."""
 
 
@@ -46,11 +43,6 @@ class History:
             rows = [connection.execute("select * from run where seq = ?", (seq,)).fetchone() for seq in seqs]
         connection.close()
         return rows
-
-
-def job_name(number: int) -> str:
-    """Return a job's id; those with small numbers run most."""
-    return f"group{number % 40}/job{number}"
 
 
 def history(runs: int) -> History:
@@ -86,10 +78,9 @@ def _make(state: Path, runs: int) -> None:
     definitions = connection.execute(made).fetchall()
     for kind, name, _ in definitions:
         connection.execute(f"drop {kind} {name}")
-    connection.execute("begin")
-    connection.executemany(_INSERT_RUN, _runs(runs))
-    connection.execute("commit")
-    connection.executescript(_ARGS_AND_LOG)
+    values = {"runs": runs, "regions": REGIONS, "newest": NEWEST, "step": STEP_MS, "jobs": JOBS}
+    for statement in (*_RUNS.split(";"), *_ARGS_AND_LOG.split(";")):
+        connection.execute(statement, values)
     for *_, sql in definitions:
         connection.execute(sql)
     connection.execute("update run_count set count = (select count(*) from run where run.state = run_count.state)")
@@ -100,29 +91,26 @@ def _make(state: Path, runs: int) -> None:
     print(f"made in {time.monotonic() - start:.0f} s: {size / runs:,.0f} bytes a run", file=sys.stderr, flush=True)
 
 
-def _runs(count: int) -> Iterator[tuple[object, ...]]:
-    rng = random.Random(count)
-    before: list[str] = []
-    for number in range(count):
-        run_id = "r" + base64.b32encode(rng.randbytes(10)).decode().lower()
-        job = int(JOBS * rng.random() ** 2)
-        # Runs are made up to two days ahead, so the order of rows is not quite the order of time.
-        at = NEWEST - (count - number) * STEP_MS + rng.randrange(2 * 86_400_000)
-        day = time.strftime("%Y-%m-%d", time.gmtime(at // 1000))
-        args = f'{{"date":"{day}","region":"region{rng.randrange(REGIONS)}"}}'
-        rerun_of = before[rng.randrange(len(before))] if before and number % 100 == 0 else None
-        if number % 1000 == 0:
-            before.append(run_id)
-        state = rng.choices(STATES, SHARES)[0]
-        path = job_name(job)
-        yield (run_id, path, args, state, at, at, rerun_of, int(rerun_of is not None), path + ".yaml", f"{job:040x}")
+# Runs are made up to two days ahead, so the order of rows is not quite the order of time; a few jobs run most.
+_RUNS: Final = """
+create temp table drawn as
+with recursive number (n) as (select 1 union all select n + 1 from number where n < :runs)
+select n, abs(random() % 1000) as share, abs(random() % :regions) as region,
+    :newest - (:runs - n) * :step + abs(random() % 172800000) as at,
+    printf('r%08x%08x', abs(random() % 4294967296), n) as run_id,
+    abs(random() % 1000) * abs(random() % :jobs) / 1000 as job,
+    iif(n % 100 = 0 and n > 1000, abs(random() % (n / 1000)) * 1000 + 1000, null) as of
+from number;
 
-
-_INSERT_RUN: Final = """
-insert into run (run_id, job_id, args, state, schedule_time, nominal_time, attempt, rerun_of, label, labels, adhoc,
-    repo, revision, path, blob, timed_out, message, log_length)
-values (?, ?, ?, ?, ?, ?, 1, ?, null, '["nightly"]', ?, '', 'f3b5c1d2a4e6978800112233445566778899aabb', ?, ?, 0,
-    'exit code 0', 5)
+insert into run (seq, run_id, job_id, args, state, schedule_time, nominal_time, attempt, rerun_of, labels, adhoc,
+    repo, revision, path, blob, timed_out, message, log_length, times)
+select n, run_id, job_id, '{"date":"' || date(at / 1000, 'unixepoch') || '","region":"region' || region || '"}',
+    state, at, at, 1, (select run_id from drawn old where old.rowid = run.of), '["nightly"]', of is not null,
+    '', 'f3b5c1d2a4e6978800112233445566778899aabb', job_id || '.yaml', printf('%040x', job), 0, 'exit code 0', 5,
+    '{"scheduled":' || (at + 100) || ',"waiting":' || (at + 200) || ',"starting":' || (at + 300)
+        || ',"running":' || (at + 400) || ',"' || state || '":' || (at + 500) || '}'
+from (select *, 'group' || (job % 40) || '/job' || job as job_id, case when share < 900 then 'success'
+    when share < 960 then 'failure' when share < 970 then 'error' else 'skipped' end as state from drawn) run;
 """
 
 _ARGS_AND_LOG: Final = """
@@ -132,5 +120,5 @@ with step (n, state, message) as (values (1, 'scheduled', 'scheduled'), (2, 'wai
     (3, 'starting', 'starting'), (4, 'running', 'process 4711 on group default'), (5, null, 'exit code 0'))
 insert into run_log (run_id, seq, time, state, message)
 select run_id, n, schedule_time + 100 * n, ifnull(step.state, run.state), step.message
-from run cross join step order by run_id, n;
+from (select run_id, schedule_time, state from run order by run_id limit -1) run cross join step;
 """

@@ -135,7 +135,7 @@ def decide(run: Run, event: Event, now: Instant) -> tuple[Run, list[Instruction]
     after = replace(
         run,
         state=state,
-        timestamps={**run.timestamps, state: now} if entered else run.timestamps,
+        timestamps=_entered(run, state, now) if entered else run.timestamps,
         message=message,
         log_length=run.log_length + 1,
         bound=_bound(run, event),
@@ -163,11 +163,19 @@ def _again(run: Run, message: str, now: Instant, pause_s: float) -> Run:
         state=SCHEDULED,
         attempt=attempt,
         due=now + TimeDelta(milliseconds=round(pause_s * 1000)),
-        timestamps={**run.timestamps, SCHEDULED: now},
+        timestamps=_entered(run, SCHEDULED, now),
         message=f"{message}; attempt {attempt} of {all_} in {format_duration(round(pause_s, 3))}",
         log_length=run.log_length + 1,
         timed_out=False,
     )
+
+
+def _entered(run: Run, state: State, now: Instant) -> dict[State, Instant]:
+    """Return when each state was entered last, in the order of what happened."""
+    times = dict(run.timestamps)
+    times.pop(state, None)
+    times[state] = now
+    return times
 
 
 def operations(run: Run) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ SETTLED_AFTER_MS: Final = 60_000
 
 ROWS: Final = {
     "runs_without_log": "runs have no log",
+    "wrong_times": "runs entered their states at other times than their logs say",
     "unbound_runs": "runs are under way, but nothing says what their programs are",
     "logs_without_run": "logs belong to no run",
     "bound_without_run": "bindings belong to no run",

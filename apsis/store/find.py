@@ -5,6 +5,7 @@ Every statement names its index, so that no plan depends on statistics, of which
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -16,12 +17,13 @@ from apsis.domain.run import Run
 from apsis.domain.state import State
 from apsis.lib.instant import to_ms
 from apsis.store.queries import SQL
-from apsis.store.rows import readable, run_of, times_of
+from apsis.store.rows import readable, run_of
 
 EXAMINED: Final = 50_000
-"""Rows that one page may look at to find those that match several terms; the cursor goes on from there.
+"""Rows that one page may look at to find those that match several terms; the cursor goes on from there."""
 
-Terms that hardly ever meet cost 80 to 100 ms a page (47,000 rows, measured on a busy machine), on a reader's thread."""
+LONGEST_S: Final = 0.008
+"""So long it may look for them, and CHUNK rows at least: half of what an answer may take, the rest is for its text."""
 
 CHUNK: Final = 1_000
 """Rows examined at a time; then it is asked anew which term has the fewest."""
@@ -114,7 +116,8 @@ def find_runs(connection: sqlite3.Connection, wanted: RunFilter, limit: int, cur
 
     What a run is bound to is read only of those that were tried again, for how often they may be.
 
-    After EXAMINED rows the page ends with what was found until then, perhaps nothing; its cursor goes on.
+    After EXAMINED rows, or LONGEST_S, the page ends with what was found until then, perhaps nothing; its cursor
+    goes on.
     """
     span = _span(wanted)
     if cursor is not None:
@@ -127,12 +130,11 @@ def find_runs(connection: sqlite3.Connection, wanted: RunFilter, limit: int, cur
     page = rows[:limit]
     if len(rows) > limit:
         end = _position(page[-1])
-    times = times_of(connection.execute(SQL["run_times"], (_json_list([row["run_id"] for row in page]),)))
     retried = [row["run_id"] for row in page if row["attempt"] > 1]
     bounds = dict(connection.execute(SQL["bounds"], (_json_list(retried),)).fetchall()) if retried else {}
 
     def read(row: sqlite3.Row) -> Run:
-        return run_of(row, times.get(row["run_id"], {}), bounds.get(row["run_id"]))
+        return run_of(row, bounds.get(row["run_id"]))
 
     runs = readable(page, lambda row: f"run {row['run_id']}", read)
     return RunPage(tuple(runs), f"{end[0]}.{end[1]}" if end is not None else None)
@@ -147,6 +149,7 @@ def _meeting(
     """
     rows: list[sqlite3.Row] = []
     end: Position | None = None
+    stop = time.monotonic() + LONGEST_S
     for _ in range(EXAMINED // CHUNK):
         ends = [_end_of_chunk(connection, term, span) for term in terms]
         fewest = ends.index(None) if None in ends else ends.index(_farthest(ends, span))
@@ -154,7 +157,7 @@ def _meeting(
         here = span.until(end) if end is not None else span
         others = [term for term in terms if term is not terms[fewest]]
         rows += _read(connection, terms[fewest], others, here, limit + 1 - len(rows))
-        if end is None or len(rows) > limit:
+        if end is None or len(rows) > limit or time.monotonic() >= stop:
             break
         span = span.beyond(end)
     return rows, end

@@ -7,14 +7,13 @@ from whenever import Instant
 from apsis.engine.ports import Restored
 from apsis.lib.instant import from_ms, to_ms
 from apsis.store.queries import SQL
-from apsis.store.rows import readable, times_of, unfinished_of
+from apsis.store.rows import readable, unfinished_of
 
 
 def restore(connection: sqlite3.Connection, now: Instant) -> Restored:
     """Return what an engine that starts at `now` goes on from."""
-    times = times_of(connection.execute(SQL["unfinished_times"]))
     rows = connection.execute(SQL["unfinished_runs"]).fetchall()
-    runs = tuple(readable(rows, _run, lambda row: unfinished_of(row, times.get(row["run_id"], {}))))
+    runs = tuple(readable(rows, _run, unfinished_of))
     planned = connection.execute(SQL["planned"]).fetchall()
     settled = connection.execute(SQL["settled_runs"], {"now": to_ms(now)})
     handled = connection.execute(SQL["fact"], ("handled",))

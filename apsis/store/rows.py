@@ -4,21 +4,21 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from whenever import Instant
 
 from apsis.domain.args import Args
 from apsis.domain.run import LogEntry, Run
 from apsis.domain.state import State
-from apsis.lib.instant import from_ms
+from apsis.lib.instant import from_ms, to_ms
 from apsis.lib.seam import failure
 from apsis.spec.bound import load_bound
 
 T = TypeVar("T")
 
 
-def run_of(row: sqlite3.Row, times: Mapping[State, Any], bound: str | None = None) -> Run:
+def run_of(row: sqlite3.Row, bound: str | None = None) -> Run:
     """Return the run of a row; it is bound as the row says, or the text. Raises ValueError or KeyError if broken."""
     bound = row["bound"] if "bound" in row.keys() else bound  # noqa: SIM118 - a Row is no mapping
     return Run(
@@ -28,7 +28,7 @@ def run_of(row: sqlite3.Row, times: Mapping[State, Any], bound: str | None = Non
         schedule_time=from_ms(row["schedule_time"]),
         nominal_time=from_ms(row["nominal_time"]),
         state=State(row["state"]),
-        timestamps=times,
+        timestamps=_times_of(row["times"]),
         attempt=row["attempt"],
         rerun_of=row["rerun_of"],
         label=row["label"],
@@ -47,33 +47,21 @@ def run_of(row: sqlite3.Row, times: Mapping[State, Any], bound: str | None = Non
     )
 
 
-def unfinished_of(row: sqlite3.Row, times: Mapping[State, Any]) -> Run:
+def unfinished_of(row: sqlite3.Row) -> Run:
     """Return the run of a row that the engine is to go on with; ValueError if that cannot be."""
-    run = run_of(row, times)
+    run = run_of(row)
     if run.bound is None and run.state is not State.SCHEDULED:
         raise ValueError(f"{run.state}, but nothing says what its program is")
     return run
 
 
-def times_of(rows: Iterable[sqlite3.Row]) -> dict[str, dict[State, Instant]]:
-    """Return when each run last entered each state, from its log's run_id, time and state in their order.
+def times_text(times: Mapping[State, Instant]) -> str:
+    """Return what a row says about when its run entered its states, in their order."""
+    return "{" + ",".join([f'"{state.value}":{to_ms(at)}' for state, at in times.items()]) + "}"
 
-    An entry in the state that the run was in already tells of something else, and enters nothing.
-    """
-    times: dict[str, dict[State, Instant]] = {}
-    before: tuple[str, str] | None = None
-    for run_id, time, name in rows:
-        if (run_id, name) != before:
-            before = (run_id, name)
-            try:
-                state, at = _STATES[name], from_ms(time)
-            except (KeyError, ValueError) as error:
-                failure("row", f"log of run {run_id}", error)
-                continue
-            of_run = times.setdefault(run_id, {})
-            of_run.pop(state, None)  # the order is that of what happened last
-            of_run[state] = at
-    return times
+
+def _times_of(text: str) -> dict[State, Instant]:
+    return {_STATES[name]: from_ms(ms) for name, ms in json.loads(text).items()}
 
 
 def readable(

@@ -12,6 +12,7 @@ from apsis.engine.ports import SaveRun
 from apsis.lib.instant import to_ms
 from apsis.spec.bound import dump_bound
 from apsis.store.queries import SQL
+from apsis.store.rows import times_text
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,7 @@ def _standing(run: Run) -> tuple[Any, ...]:
         run.log_length,
         to_ms(run.due) if run.due is not None else None,
         json.dumps(run.breached) if run.breached else "[]",
+        times_text(run.timestamps),
     )
 
 

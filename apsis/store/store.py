@@ -27,7 +27,7 @@ from apsis.store.housekeeping import Housekeeping
 from apsis.store.output_files import OutputFiles
 from apsis.store.queries import SQL
 from apsis.store.restoring import restore
-from apsis.store.rows import entry_of, readable, run_of, times_of
+from apsis.store.rows import entry_of, readable, run_of
 from apsis.store.standing import Standing, add_output, standings
 from apsis.store.writing import revision_of, verdict_of, write, write_verdict
 
@@ -73,10 +73,7 @@ class SqliteStore(Housekeeping):
 
         def work(connection: sqlite3.Connection) -> Run | None:
             row = connection.execute(SQL["load_run"], (run_id,)).fetchone()
-            if row is None:
-                return None
-            times = times_of(connection.execute(SQL["run_times"], (json.dumps([run_id]),)))
-            return run_of(row, times.get(run_id, {}))
+            return run_of(row) if row is not None else None
 
         return await self._database.read(work)
 

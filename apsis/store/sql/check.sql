@@ -3,6 +3,15 @@
 -- name: runs_without_log
 select run_id as id from run where not exists (select 1 from run_log l where l.run_id = run.run_id)
 
+-- name: wrong_times
+select run_id as id from run where times <> (
+    select json_group_object(state, time) from (
+        select state, time, max(seq) as seq from (
+            select seq, time, state, lag(state) over (order by seq) as before from run_log
+            where run_log.run_id = run.run_id)
+        where before is not state group by state order by 3))
+and exists (select 1 from run_log l where l.run_id = run.run_id)
+
 -- name: unbound_runs
 select run_id as id from run where state in ('waiting', 'starting', 'running', 'stopping')
 and not exists (select 1 from run_bound b where b.run_id = run.run_id)

@@ -6,12 +6,12 @@ select run_id from run where run_id in (select value from json_each(?))
 
 -- name: insert_run
 insert into run (seq, run_id, job_id, args, schedule_time, nominal_time, rerun_of, label, adhoc, repo,
-    state, attempt, labels, revision, path, blob, timed_out, message, log_length, due, breached)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    state, attempt, labels, revision, path, blob, timed_out, message, log_length, due, breached, times)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_run
 update run set state = ?, attempt = ?, labels = ?, revision = ?, path = ?, blob = ?, timed_out = ?, message = ?,
-    log_length = ?, due = ?, breached = ?
+    log_length = ?, due = ?, breached = ?, times = ?
 where run_id = ?
 
 -- name: insert_arg
@@ -45,18 +45,10 @@ delete from run_log where run_id = ?
 -- name: load_run
 select run.*, bound from run left join run_bound using (run_id) where run_id = ?
 
--- name: run_times
-select run_id, time, state from run_log where run_id in (select value from json_each(?)) order by run_id, seq
-
 -- name: unfinished_runs
 select run.*, bound from run indexed by run_state left join run_bound using (run_id)
 where state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
 order by schedule_time, run_id
-
--- name: unfinished_times
-select run_id, time, run_log.state from run indexed by run_state cross join run_log using (run_id)
-where run.state in ('scheduled', 'waiting', 'starting', 'running', 'stopping')
-order by run_id, run_log.seq
 
 -- name: settled_runs
 select run_id, schedule_time from run indexed by run_state

@@ -177,6 +177,7 @@ def test_a_damaged_database_can_be_replaced_and_is_kept(state, tmp_path):
 
 DAMAGES = {
     "runs_without_log": "delete from run_log where run_id = '{0}'",
+    "wrong_times": "update run_log set time = time + 1 where run_id = '{0}' and seq = 2",
     "logs_without_run": "delete from run where run_id = '{0}'",
     "unbound_runs": "update run set state = 'running' where run_id = '{0}'; delete from run_bound where run_id = '{0}'",
     "wrong_counts": "update run_count set count = count + 1 where state = 'skipped'",

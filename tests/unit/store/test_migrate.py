@@ -1,6 +1,7 @@
 """Databases of earlier versions, with rows in them."""
 
 import asyncio
+import json
 import sqlite3
 from importlib import resources
 from pathlib import Path
@@ -33,6 +34,18 @@ def first_version(path: Path) -> None:
         old.execute("insert into run_log values (?, 1, ?, ?, 'words', null)", (run_id, time, state))
     old.execute("pragma user_version = 1")
     old.close()
+
+
+def test_migrated_runs_know_when_they_entered_their_states(tmp_path):
+    path = tmp_path / "apsis.db"
+    first_version(path)
+    words = ["waiting", "starting", "running", "running", "scheduled", "waiting", "starting", "failure", "success"]
+    for seq, state in enumerate(words, 2):
+        query(path, "insert into run_log values ('r1', ?, ?, ?, '', null)", seq, 1000 * seq, state)
+    upgrade(tmp_path)
+    ((times,),) = query(path, "select times from run where run_id = 'r1'")
+    entered = {"running": 4, "scheduled": 6, "waiting": 7, "starting": 8, "failure": 9, "success": 10}
+    assert list(json.loads(times).items()) == [(state, 1000 * seq) for state, seq in entered.items()]
 
 
 @pytest.mark.parametrize("by", ["serving", "the command"])

@@ -13,16 +13,20 @@ from msgspec.structs import replace
 
 from apsis.domain.args import Args
 from apsis.domain.errors import BadRequest, InUse, StoreError
+from apsis.domain.events import Due, Failed, MarkAsked, Noted, Ready, StartAsked, Started, Succeeded
 from apsis.domain.finding import Finding
 from apsis.domain.job import Bound
 from apsis.domain.jobset import Difference
+from apsis.domain.policy import Retry
 from apsis.domain.program import NoOp
 from apsis.domain.query import RunFilter
 from apsis.domain.revision import Revision
 from apsis.domain.run import LogEntry, Output, Run
 from apsis.domain.snapshot import RevisionVerdict
 from apsis.domain.state import State
+from apsis.domain.transition import decide
 from apsis.engine.ports import SaveApplied, SaveRun
+from apsis.store.check import check
 from apsis.store.store import SqliteStore
 from tests.support.jobs import EPOCH, job, job_set
 
@@ -139,9 +143,8 @@ def test_output_is_read_by_offset_whether_small_or_large(store):
 def test_timestamps_are_in_the_order_of_what_happened(store):
     async def main():
         states = [State.SCHEDULED, State.WAITING, State.STARTING, State.RUNNING, State.FAILURE, State.SUCCESS]
-        run = a_run(1, state=State.SUCCESS)
-        entries = tuple(LogEntry(seq, EPOCH, state, "words") for seq, state in enumerate(states, 1))
-        await store.commit([SaveRun(run, entries, new=True)])
+        run = a_run(1, state=State.SUCCESS, timestamps=dict.fromkeys(states, EPOCH))
+        await store.commit([SaveRun(run, (LogEntry(1, EPOCH, State.SUCCESS, "words"),), new=True)])
         loaded = await store.load_run(run.run_id)
         assert loaded is not None
         assert list(loaded.timestamps) == states
@@ -156,6 +159,36 @@ def test_a_commit_is_whole_or_nothing(store):
         assert await all_pages(store, RunFilter()) == []
 
     asyncio.run(main())
+
+
+def test_when_states_were_entered_is_what_the_log_says(store, tmp_path):
+    """However a run went: the row that says so is never asked of the log again."""
+
+    async def main():
+        run = a_run(1, timestamps={State.SCHEDULED: EPOCH})
+        await store.commit([saved(run)])
+        bound = Bound(NoOp(), retry=Retry(1))
+        first = [Due(bound), Ready(), Started(), Started("once more"), Failed("exit code 1")]
+        second = [
+            StartAsked("ada"),
+            Noted("seen"),
+            Ready(),
+            Succeeded(),
+            MarkAsked("ada", State.FAILURE),
+            MarkAsked("ada", State.SUCCESS),
+        ]
+        for minute, event in enumerate(first + second, 1):
+            now = EPOCH.add(minutes=minute)
+            run, _ = decide(run, event, now)
+            entry = LogEntry(run.log_length, now, run.state, event.message)
+            await store.commit([SaveRun(run, (entry,))])
+            loaded = await store.load_run(run.run_id)
+            assert loaded is not None
+            assert list(loaded.timestamps.items()) == list(run.timestamps.items())
+        assert run.attempt == 2
+
+    asyncio.run(main())
+    assert check(tmp_path, lambda *_: None) == []
 
 
 def test_an_unreadable_row_does_not_stop_a_start(store):
