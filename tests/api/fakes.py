@@ -65,6 +65,7 @@ class FakeTemplate:
     schedules: tuple[Mapping[str, object], ...] = ({"type": "interval", "interval": 3600},)
     actions: tuple[Mapping[str, object], ...] = ()
     policies: Mapping[str, object] = field(default_factory=lambda: {"retry": {"count": 3}})
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
     def bind(self, job_id: str, run_id: str, args: Args, schedule_time: Instant) -> Bound:
         return Bound(NoOp())
