@@ -70,22 +70,21 @@ class Emails:
         if self._trust is None:
             # Reading the system's certificates takes tens of milliseconds.
             self._trust = await asyncio.to_thread(ssl.create_default_context)
+        client = aiosmtplib.SMTP(
+            hostname=mailing.host,
+            port=mailing.port,
+            username=mailing.user,
+            password=password,
+            local_hostname=socket.gethostname(),
+            use_tls=mailing.tls == "tls",
+            start_tls=mailing.tls == "starttls",
+            tls_context=self._trust if mailing.tls != "none" else None,
+            timeout=SENT_WITHIN_S,
+        )
+        sender, recipients = parseaddr(mailing.sender)[1], [parseaddr(each)[1] for each in to]
         try:
-            async with asyncio.timeout(SENT_WITHIN_S):
-                refused, _ = await aiosmtplib.send(
-                    mail,
-                    sender=parseaddr(mailing.sender)[1],
-                    recipients=[parseaddr(each)[1] for each in to],
-                    hostname=mailing.host,
-                    port=mailing.port,
-                    username=mailing.user,
-                    password=password,
-                    local_hostname=socket.gethostname(),
-                    use_tls=mailing.tls == "tls",
-                    start_tls=mailing.tls == "starttls",
-                    tls_context=self._trust if mailing.tls != "none" else None,
-                    timeout=SENT_WITHIN_S,
-                )
+            async with asyncio.timeout(SENT_WITHIN_S), client:
+                refused, _ = await client.send_message(mail, sender=sender, recipients=recipients)
         except (TimeoutError, aiosmtplib.SMTPTimeoutError):
             return Problem(f"{where}: no answer within {SENT_WITHIN_S:g} s", away=True)
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -99,6 +98,9 @@ class Emails:
             return Problem(f"{where} cannot be reached: {self._line(str(error))}", away=True)
         except (aiosmtplib.SMTPException, ValueError) as error:
             return Problem(f"{where}: {self._line(str(error))}")
+        finally:
+            # It does not close by itself where the connection was refused TLS or a login.
+            client.close()
         # Who was refused is told; whoever has it must not get it again.
         return self._refused(where, {who: (each.code, each.message) for who, each in refused.items()}, only=True)
 
