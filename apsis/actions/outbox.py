@@ -85,6 +85,9 @@ class Outbox:
         except StoreError as error:
             log.error("no_deliveries: messages to be delivered cannot be read: %s", error.message)
             return now + TimeDelta(seconds=AGAIN_S)
+        except Exception as error:  # noqa: BLE001 - whatever breaks here, messages are delivered once it works again
+            failure("action", "messages to be delivered", error)
+            return now + TimeDelta(seconds=AGAIN_S)
         for destination, deliveries in self._by_destination(due).items():
             if destination not in busy and len(self._under_way) < AT_ONCE:
                 self._under_way.add(destination)

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
+
+from whenever import Instant
 
 from apsis.actions.outbox import AT_ONCE, JITTER, PAUSES_S
 from apsis.actions.sending import TRIES
-from apsis.domain.action import Webhook
+from apsis.domain.action import Delivery, Webhook
 from tests.support.receivers import Receiver, receiving
 from tests.support.server import free_port
 from tests.unit.actions.office import Office, a_delivery, until
@@ -195,3 +198,23 @@ def test_an_action_with_a_bug_costs_its_message_only(tmp_path: Path) -> None:
             assert retry_at is not None
 
     asyncio.run(story())
+
+
+def test_whatever_breaks_while_it_looks_it_looks_again(tmp_path: Path) -> None:
+    async def story(receiver: Receiver) -> None:
+        office = Office(tmp_path)
+        async with office.open() as desk:
+            read = desk.store.deliveries
+
+            async def break_once(now: Instant, limit: int) -> Sequence[Delivery]:
+                desk.store.deliveries = read  # type: ignore[method-assign]
+                raise ZeroDivisionError("by zero")
+
+            desk.store.deliveries = break_once  # type: ignore[method-assign]
+            await desk.give(hook(receiver, 1))
+            await until(lambda: desk.store.deliveries == read)
+            await office.clock.advance(60)
+            assert await desk.reported(1) == [("r1-3-0", None, None)]
+
+    with receiving() as receiver:
+        asyncio.run(story(receiver))
