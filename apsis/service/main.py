@@ -41,7 +41,7 @@ from apsis.repo.sync import Follower
 from apsis.service import starting
 from apsis.service.archiving import Archiving
 from apsis.service.config import Config
-from apsis.service.garbage import uncollected
+from apsis.service.garbage import collect_no_more, uncollected
 from apsis.service.http import Http
 from apsis.service.secrets import ConfiguredSecrets
 from apsis.spec.load import Loader
@@ -74,6 +74,7 @@ def serve(config: Config, announce: Callable[[str], None]) -> int:
     finally:
         store.close()
         listening.close()
+        collect_no_more()
 
 
 async def _serve(config: Config, store: SqliteStore, listening: socket.socket, announce: Callable[[str], None]) -> int:
