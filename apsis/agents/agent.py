@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import WebSocketException
 
 from apsis.agents import protocol
+from apsis.agents.frames import BATCH, Outbox, split
 from apsis.agents.procs import Procs, UnknownProcess
 from apsis.agents.record import ProtocolError
 from apsis.agents.state_dir import StateDir
@@ -64,6 +65,7 @@ class Agent:
         self._gone = asyncio.Event()
         self._tasks = Tasks("agent")
         self._link: ClientConnection | None = None
+        self._outbox: Outbox | None = None
         self._ended: dict[str, None] = {}
         self._news = asyncio.Event()
         self._used_at = clock.monotonic()
@@ -119,10 +121,11 @@ class Agent:
             if not isinstance(answer, protocol.Registered):
                 raise ProtocolError(f"the server answers {type(answer).__name__} to Register")
             self._link = link
+            self._outbox = Outbox(link.send, batch=BATCH in (answer.extensions or ()))
             try:
                 yield link
             finally:
-                self._link = None
+                self._link = self._outbox = None
                 self._used_at = self._clock.monotonic()
 
     def _register(self) -> protocol.Register:
@@ -131,31 +134,39 @@ class Agent:
             _self(),
             self._procs.ids(),
             shutdown_state=self._shutdown_state,
-            extensions=(protocol.OUTPUT_WITH_END,),
+            extensions=(protocol.OUTPUT_WITH_END, BATCH),
         )
 
     async def _serve(self, link: ClientConnection) -> None:
-        telling = self._tasks.start(self._tell(link), "tell")
+        outbox = self._outbox
+        assert outbox is not None  # noqa: S101 - set while connected
+        telling = self._tasks.start(self._tell(outbox), "tell")
         try:
             async for frame in link:
-                async for answer in self._answers(frame):
-                    await link.send(protocol.encode(answer))
+                for each in split(frame):
+                    async for answer in self._answers(each):
+                        # One box with the news of ends: that a process runs must not be told after its end.
+                        outbox.put(answer)
+                        if not outbox.batch:
+                            await outbox.flush()
+                await outbox.flush()
         finally:
             telling.cancel()
 
-    async def _tell(self, link: ClientConnection) -> None:
+    async def _tell(self, outbox: Outbox) -> None:
         with contextlib.suppress(WebSocketException):
             while True:
                 await self._news.wait()
                 self._news.clear()
-                await self._tell_ended(link)
+                self._put_ended(outbox)
+                await outbox.flush()
 
-    async def _tell_ended(self, link: ClientConnection) -> None:
+    def _put_ended(self, outbox: Outbox) -> None:
         while self._ended:
             proc_id = next(iter(self._ended))
             del self._ended[proc_id]
             if proc_id in self._procs:
-                await link.send(protocol.encode(protocol.ProcResult(proc_id, self._procs.result_with_output(proc_id))))
+                outbox.put(protocol.ProcResult(proc_id, self._procs.result_with_output(proc_id)))
 
     # -- requests --------------------------------------------------------------------------------------------
 
@@ -256,17 +267,18 @@ class Agent:
             self._gone.set()
 
     async def _say_shut_down(self) -> None:
-        if self._link is not None:
+        if (outbox := self._outbox) is not None:
+            outbox.put(protocol.ShutDown(self._shutdown_state))
             with contextlib.suppress(WebSocketException):
-                await self._link.send(protocol.encode(protocol.ShutDown(self._shutdown_state)))
+                await outbox.flush()
 
     async def _say_farewell(self) -> None:
-        link = self._link
-        if link is None:
+        link, outbox = self._link, self._outbox
+        if link is None or outbox is None:
             return
         with contextlib.suppress(WebSocketException, TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
-                await self._tell_ended(link)
+                self._put_ended(outbox)
                 await self._say_shut_down()
                 await link.close()
 

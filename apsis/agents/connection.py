@@ -1,6 +1,7 @@
 """The server's end of one connection to an agent: requests, and the answers matched to them."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +10,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from apsis.agents import protocol
+from apsis.agents.frames import BATCH, Outbox
 from apsis.agents.procs import UnknownProcess
 from apsis.agents.protocol import Message, Register, Result, Spec
 from apsis.agents.record import ProtocolError
@@ -42,6 +44,7 @@ class Connection:
         self.asked: set[str] = set()
         self.shutdown_state = register.shutdown_state
         self._socket = socket
+        self._outbox = Outbox(socket.send, batch=BATCH in register.extensions)
         self._told = told
         self._awaited: dict[str, list[_Awaited]] = {}
 
@@ -84,9 +87,23 @@ class Connection:
 
     async def send(self, message: Message) -> None:
         """Send a request whose answer comes to `told`, or does not matter."""
+        self._outbox.put(message)
+        if self._outbox.batch:
+            try:
+                # What others want to say in this turn goes along.
+                await asyncio.sleep(0)  # noqa: TID251 - a turn of the loop, not a time
+            except asyncio.CancelledError:
+                with contextlib.suppress(LinkLost):
+                    await self._flush()
+                raise
+        await self._flush()
+
+    async def _flush(self) -> None:
         try:
-            await self._socket.send(protocol.encode(message))
+            await self._outbox.flush()
         except ConnectionClosed:
+            # Others may have left theirs to this flush.
+            self.fail()
             raise self._lost() from None
 
     async def close(self, code: int, reason: str) -> None:

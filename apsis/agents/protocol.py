@@ -1,6 +1,6 @@
 """The Procstar agent protocol without I/O: what is said, and how it stands in a frame.
 
-A frame is a MessagePack map with a `type`. Between the two ends, `Agent` and server:
+A frame is a MessagePack map with a `type` (or several: see `frames`). Between the two ends, `Agent` and server:
 
     Register ─▶                     the agent says who it is and which processes it has
              ◀─ Registered          within 10 s, or the agent tries again
@@ -159,7 +159,9 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Server: welcome."""
+    """Server: welcome. `extensions` are those of the agent's that the server knows too, if there are any."""
+
+    extensions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from whenever import TimeDelta
 
 from apsis.agents import protocol
 from apsis.agents.connection import Connection, LinkLost
+from apsis.agents.frames import BATCH, split
 from apsis.agents.protocol import Result
 from apsis.agents.record import ProtocolError
 from apsis.domain.errors import AgentError
@@ -202,7 +203,8 @@ class AgentServer:
             return
         try:
             async for frame in link:
-                agent.take(protocol.decode(frame))
+                for message in split(frame):
+                    agent.take(protocol.decode(message))
         except ConnectionClosed:
             pass
         except ProtocolError as error:
@@ -217,7 +219,7 @@ class AgentServer:
         if not isinstance(register, protocol.Register):
             raise ProtocolError(f"{type(register).__name__} before Register")
         agent = Connection(link, register, self._tell)
-        await agent.send(protocol.Registered())
+        await agent.send(protocol.Registered((BATCH,) if BATCH in register.extensions else None))
         self._admit(agent)
         return agent
 
