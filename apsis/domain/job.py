@@ -7,7 +7,7 @@ from typing import Protocol
 from whenever import Instant
 
 from apsis.domain.action import Action
-from apsis.domain.args import Args
+from apsis.domain.args import Args, shared
 from apsis.domain.condition import Condition
 from apsis.domain.policy import Deadlines, Limits, Pool, Retry
 from apsis.domain.program import Program
@@ -96,4 +96,4 @@ class Job:
     def args_of(self, schedule: Schedule, occurrence: Occurrence) -> Args:
         """Return the args of a run of the schedule: what it provides, cut to the params, under its own args."""
         provided = {name: value for name, value in occurrence.provides.items() if name in self.params}
-        return Args({**provided, **schedule.args})
+        return shared(Args({**provided, **schedule.args}))

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -96,6 +97,12 @@ class Output:
     length: int
     sha256: str
     data: bytes | None
+
+
+@lru_cache(maxsize=4096)
+def entered(state: State, at: Instant) -> Mapping[State, Instant]:
+    """Return the timestamps of a run that has been in one state; runs that were made together share them."""
+    return {state: at}
 
 
 def scheduled_run_id(job_id: str, args: Args, schedule_time: Instant) -> str:

@@ -24,7 +24,7 @@ from apsis.domain.events import (
 from apsis.domain.instructions import AwaitConditions, StartProgram
 from apsis.domain.job import Bound, Job
 from apsis.domain.jobset import JobSet
-from apsis.domain.run import LogEntry, Run
+from apsis.domain.run import LogEntry, Run, entered
 from apsis.domain.state import State
 from apsis.domain.transition import ON_RESTART, decide
 from apsis.engine import acting, applying, catching_up, deadlines, holding, limiting, settling
@@ -271,7 +271,7 @@ class Book:
 
     def create(self, turn: Turn, run: Run, message: str, who: str | None = None) -> Run:
         """Take in a new run."""
-        run = replace(run, timestamps={run.state: turn.now}, message=message, log_length=1)
+        run = replace(run, timestamps=entered(run.state, turn.now), message=message, log_length=1)
         self.view.put(run)
         self.timers.at(run.due_at, RunDue(run.run_id, run.attempt))
         turn.save(run, LogEntry(1, turn.now, run.state, message, who), new=True)

@@ -21,7 +21,7 @@ NONE: Final[Mapping[str, int]] = {}
 
 
 class _Runs(NamedTuple):
-    """The unfinished runs of an instance: each one's state, and how many are in a state."""
+    """The unfinished runs of an instance that has several: each one's state, and how many are in a state."""
 
     states: dict[str, State]
     counts: dict[State, int]
@@ -34,7 +34,7 @@ class View:
         self.jobs: dict[str, Job] = {}
         self.planned: dict[str, Instant] = {}
         self._runs: dict[str, Run] = {}
-        self._instances: dict[Instance, _Runs] = {}
+        self._instances: dict[Instance, str | _Runs] = {}  # most have one run, and its id is a tenth of a record
         self._coming: dict[str, list[tuple[int, str]]] = {}
         self._settled: dict[str, int] = {}
         self._pools: dict[str, dict[str, int]] = {}
@@ -85,20 +85,33 @@ class View:
 
     def states(self, instance: Instance) -> frozenset[State]:
         """Return the states in which the instance has an unfinished run."""
-        of = self._instances.get(instance)
-        return frozenset(state for state, count in of.counts.items() if count) if of is not None else frozenset()
+        match self._instances.get(instance):
+            case None:
+                return frozenset()
+            case str(run_id):
+                return frozenset((self._runs[run_id].state,))
+            case of:
+                return frozenset(state for state, count in of.counts.items() if count)
 
     def count(self, instance: Instance, states: frozenset[State]) -> int:
         """Return how many unfinished runs of the instance are in one of `states`."""
-        of = self._instances.get(instance)
-        return sum(of.counts.get(state, 0) for state in states) if of is not None else 0
+        match self._instances.get(instance):
+            case None:
+                return 0
+            case str(run_id):
+                return int(self._runs[run_id].state in states)
+            case of:
+                return sum(of.counts.get(state, 0) for state in states)
 
     def of_instance(self, instance: Instance, states: frozenset[State], limit: int) -> Sequence[str]:
         """Return the ids of some unfinished runs of the instance in one of `states`, the oldest first."""
-        of = self._instances.get(instance)
-        if of is None:
-            return []
-        return list(islice((run_id for run_id, state in of.states.items() if state in states), limit))
+        match self._instances.get(instance):
+            case None:
+                return []
+            case str(run_id):
+                return [run_id][:limit] if self._runs[run_id].state in states else []
+            case of:
+                return list(islice((run_id for run_id, state in of.states.items() if state in states), limit))
 
     def in_pool(self, name: str) -> Mapping[str, int]:
         """Return how many slots of a pool each run takes, who is longest in it first."""
@@ -132,17 +145,22 @@ class View:
     def _index(self, run: Run) -> None:
         of = self._instances.get(instance := run.instance)
         if of is None:
-            of = self._instances[instance] = _Runs({}, {})
-        of.states[run.run_id] = run.state
-        of.counts[run.state] = of.counts.get(run.state, 0) + 1
+            self._instances[instance] = run.run_id
+        else:
+            if isinstance(of, str):
+                state = self._runs[of].state
+                of = self._instances[instance] = _Runs({of: state}, {state: 1})
+            of.states[run.run_id] = run.state
+            of.counts[run.state] = of.counts.get(run.state, 0) + 1
         if run.state is State.SCHEDULED:
             self._comes(run)
 
     def _move(self, before: Run, after: Run) -> None:
         of = self._instances[after.instance]
-        of.states[after.run_id] = after.state
-        of.counts[before.state] -= 1
-        of.counts[after.state] = of.counts.get(after.state, 0) + 1
+        if not isinstance(of, str):
+            of.states[after.run_id] = after.state
+            of.counts[before.state] -= 1
+            of.counts[after.state] = of.counts.get(after.state, 0) + 1
         if before.state is State.SCHEDULED:
             self._comes_no_more(before)
         elif after.state is State.SCHEDULED:
@@ -150,10 +168,13 @@ class View:
 
     def _unindex(self, run: Run) -> None:
         of = self._instances[instance := run.instance]
-        del of.states[run.run_id]
-        of.counts[run.state] -= 1
-        if not of.states:
+        if isinstance(of, str):
             del self._instances[instance]
+        else:
+            del of.states[run.run_id]
+            of.counts[run.state] -= 1
+            if not of.states:
+                del self._instances[instance]
         if run.state is State.SCHEDULED:
             self._comes_no_more(run)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from apsis.domain.args import Args
+from apsis.domain.args import NO_ARGS, Args
 from apsis.domain.job import Job, Source
 from apsis.domain.schedule import Schedule
 from apsis.schedules.daily import Daily
@@ -82,7 +82,7 @@ def _pools_twice(data: Mapping[str, Any]) -> list[Complaint]:
 
 
 def _schedule(written: models.Interval | models.Daily) -> Schedule:
-    args = Args(written.args)
+    args = Args(written.args) if written.args else NO_ARGS
     if isinstance(written, models.Interval):
         return Interval(
             interval_ms=_ms(written.interval),

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import Any, Final
 
 from apsis.domain.errors import BadRequest
@@ -124,8 +125,9 @@ class Loader:
         except YamlError as error:
             text = data[: yaml_reader.MAX_BYTES].decode(errors="replace")
             return Entry(key, text, None, (Place(path, text).at("yaml", error.message, error.mark, error.help),))
-        job_id = f"{self._repo}/{written_id}" if self._repo else written_id
-        source = Source(self._repo, "", path, blob, settings.digest)
+        job_id = intern(f"{self._repo}/{written_id}" if self._repo else written_id)
+        # Runs that come from the store have the same texts, and share them.
+        source = Source(self._repo, "", intern(path), intern(blob), settings.digest)
         job = make_job(document, job_id, written_id, source, text, settings)
         if isinstance(job, Job):
             return Entry(key, text, job, (), judge(job) if judge is not None else None)

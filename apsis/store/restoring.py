@@ -4,6 +4,7 @@ import sqlite3
 
 from whenever import Instant
 
+from apsis.domain.run import Run
 from apsis.engine.ports import Restored
 from apsis.lib.instant import from_ms, to_ms
 from apsis.store.queries import SQL
@@ -12,13 +13,19 @@ from apsis.store.rows import readable, unfinished_of
 
 def restore(connection: sqlite3.Connection, now: Instant) -> Restored:
     """Return what an engine that starts at `now` goes on from."""
-    rows = connection.execute(SQL["unfinished_runs"]).fetchall()
-    runs = tuple(readable(rows, _run, unfinished_of))
+    seen: set[str] = set()
+
+    def read(row: sqlite3.Row) -> Run:
+        seen.add(row["run_id"])
+        return unfinished_of(row)
+
+    # Row by row: all rows together would weigh more than the runs.
+    runs = tuple(readable(connection.execute(SQL["unfinished_runs"]), _run, read))
     planned = connection.execute(SQL["planned"]).fetchall()
     settled = connection.execute(SQL["settled_runs"], {"now": to_ms(now)})
     handled = connection.execute(SQL["fact"], ("handled",))
     until = dict(readable(planned, lambda row: f"plan of job {row['job_id']}", _planned))
-    unread = {row["run_id"] for row in rows} - {run.run_id for run in runs}
+    unread = seen - {run.run_id for run in runs}
     return Restored(
         runs=runs,
         planned=until,

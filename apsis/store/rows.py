@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from sys import intern
 from typing import Final, TypeVar
 
 from whenever import Instant
@@ -20,13 +21,14 @@ T = TypeVar("T")
 
 def run_of(row: sqlite3.Row, bound: str | None = None) -> Run:
     """Return the run of a row; it is bound as the row says, or the text. Raises ValueError or KeyError if broken."""
+    schedule_time, nominal_time = row["schedule_time"], row["nominal_time"]
     bound = row["bound"] if "bound" in row.keys() else bound  # noqa: SIM118 - a Row is no mapping
     return Run(
         run_id=row["run_id"],
-        job_id=row["job_id"],
+        job_id=intern(row["job_id"]),
         args=_args_of(row["args"]),
-        schedule_time=from_ms(row["schedule_time"]),
-        nominal_time=from_ms(row["nominal_time"]),
+        schedule_time=(scheduled := from_ms(schedule_time)),
+        nominal_time=scheduled if nominal_time == schedule_time else from_ms(nominal_time),
         state=State(row["state"]),
         timestamps=_times_of(row["times"]),
         attempt=row["attempt"],
@@ -34,13 +36,13 @@ def run_of(row: sqlite3.Row, bound: str | None = None) -> Run:
         label=row["label"],
         labels=_labels_of(row["labels"]),
         adhoc=bool(row["adhoc"]),
-        repo=row["repo"],
-        revision=row["revision"],
-        path=row["path"],
-        blob=row["blob"],
+        repo=intern(row["repo"]),
+        revision=_interned(row["revision"]),
+        path=_interned(row["path"]),
+        blob=_interned(row["blob"]),
         bound=load_bound(bound) if bound is not None else None,
         timed_out=bool(row["timed_out"]),
-        message=row["message"],
+        message=_interned(row["message"]),
         log_length=row["log_length"],
         due=from_ms(row["due"]) if row["due"] is not None else None,
         breached=tuple(json.loads(row["breached"])),
@@ -60,7 +62,8 @@ def times_text(times: Mapping[State, Instant]) -> str:
     return "{" + ",".join([f'"{state.value}":{to_ms(at)}' for state, at in times.items()]) + "}"
 
 
-def _times_of(text: str) -> dict[State, Instant]:
+@lru_cache(maxsize=4096)
+def _times_of(text: str) -> Mapping[State, Instant]:
     return {_STATES[name]: from_ms(ms) for name, ms in json.loads(text).items()}
 
 
@@ -75,6 +78,11 @@ def readable(
             failure("row", subject(row), error)
         else:
             yield value
+
+
+def _interned(text: str | None) -> str | None:
+    """Return the one string for equal ones: coming runs say the same as their jobs and as each other."""
+    return intern(text) if text is not None else None
 
 
 _STATES: Final = {state.value: state for state in State}
