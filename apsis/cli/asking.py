@@ -2,7 +2,6 @@
 
 import getpass
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -32,8 +31,6 @@ ID_LENGTH: Final = 17
 
 def open_client(server: str | None) -> "Client":
     """Return a client that acts in the name of the user."""
-    # httpx imports its own command line where click and rich are installed: 50 ms, for nothing here.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from apsis.client import Client
 
     return Client(server, who=_user())

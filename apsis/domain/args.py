@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import ItemsView, Iterator, KeysView, Mapping
-from functools import lru_cache
 
 from apsis.domain.errors import BadArgs
 
@@ -48,12 +47,6 @@ class Args(Mapping[str, str]):
 
 
 NO_ARGS = Args()
-
-
-@lru_cache(maxsize=4096)
-def shared(args: Args) -> Args:
-    """Return the one object for equal ones: the runs of a day often differ in nothing but their jobs."""
-    return args
 
 
 def check_args(job_id: str, params: tuple[str, ...], args: Mapping[str, str]) -> None:

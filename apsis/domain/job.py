@@ -7,11 +7,12 @@ from typing import Protocol
 from whenever import Instant
 
 from apsis.domain.action import Action
-from apsis.domain.args import Args, shared
+from apsis.domain.args import Args
 from apsis.domain.condition import Condition
 from apsis.domain.policy import Deadlines, Limits, Pool, Retry
 from apsis.domain.program import Program
 from apsis.domain.schedule import Occurrence, Schedule
+from apsis.lib.shared import shared
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from typing import Final
 
 from whenever import Date, Weekday
 
+from apsis.lib.shared import shared
+
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 _NUMBERS: Final = {
@@ -79,14 +81,14 @@ def parse_calendar(written: str | Iterable[str], named: Mapping[str, Calendar] |
     """Read `all`, `Mon-Fri`, `mon, wed`, `Weekdays`, a list of such, or a name of `named`; raise ValueError."""
     parts = (written,) if isinstance(written, str) else tuple(written)
     if named and len(parts) == 1 and parts[0] in named:
-        return Calendar(parts[0], named[parts[0]].weekdays)
+        return shared(Calendar(parts[0], named[parts[0]].weekdays))
     if not parts:
         raise ValueError("an empty list is no calendar: write none")
     items = [item for part in parts for item in part.split(",")]
     days: frozenset[int] = frozenset()
     for item in items:
         days |= named[item.strip()].weekdays if named and item.strip() in named else _weekdays(item.strip())
-    return Calendar(", ".join(part.strip() for part in parts), days)
+    return shared(Calendar(", ".join(part.strip() for part in parts), days))
 
 
 def calendar_words() -> tuple[str, ...]:

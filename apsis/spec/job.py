@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from apsis.domain.args import NO_ARGS, Args
 from apsis.domain.job import Job, Source
 from apsis.domain.schedule import Schedule
+from apsis.lib.shared import shared
 from apsis.schedules.daily import Daily
 from apsis.schedules.interval import Interval
 from apsis.spec import models
@@ -39,13 +40,13 @@ def make_job(
         return found
     return Job(
         job_id=job_id,
-        params=file.params,
+        params=shared(file.params),
         schedules=tuple(_schedule(schedule) for schedule in file.schedule),
         template=JobTemplate(kept, source.repo, settings.shared),
         source=source,
         text=text,
         description=file.metadata.description,
-        labels=file.metadata.labels,
+        labels=shared(file.metadata.labels),
     )
 
 
@@ -93,8 +94,8 @@ def _schedule(written: models.Interval | models.Daily) -> Schedule:
             catch_up=bind_catch_up(written),
         )
     return Daily(
-        tz=written.tz,
-        daytimes=written.daytime,
+        tz=shared(written.tz),
+        daytimes=shared(written.daytime),
         calendar=written.calendar,
         date_shift=written.date_shift,
         cal_shift=written.cal_shift,

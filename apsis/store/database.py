@@ -17,6 +17,8 @@ from apsis.store.migrate import FILE, migrate
 
 T = TypeVar("T")
 
+CACHE_KIB: Final = 4_000
+"""Of each of the five connections: what it lacks is in the system's own cache, some microseconds away."""
 READERS: Final = 4
 """Threads for reading: as many slow queries may run without a fast one waiting behind them."""
 
@@ -98,7 +100,7 @@ class Database:
             connection.execute("pragma auto_vacuum = incremental")  # only takes in a file that is still empty
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
-        connection.execute("pragma cache_size = -20000")
+        connection.execute(f"pragma cache_size = -{CACHE_KIB}")
         return connection
 
     def _close_files(self) -> None:

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from sys import intern
-from typing import Any, TypeVar
+from typing import Any
 
 from apsis.domain.job import Job
 from apsis.domain.state import State
+from apsis.lib.shared import shared
 from apsis.lib.template import is_template
 from apsis.repo.rules.found import ACTION_KEYS, CONDITION_KEYS, Snapshot, places, unknown_arg
 from apsis.spec import models
@@ -18,8 +18,6 @@ from apsis.spec.fields import did_you_mean
 from apsis.spec.instances import ELSEWHERE, full_id
 from apsis.spec.judged import Found, Judged, Naming
 from apsis.spec.yaml import Path
-
-T = TypeVar("T")
 
 
 def namings(template: JobTemplate) -> Iterator[Naming]:
@@ -40,13 +38,7 @@ def action_naming(path: Path, action: models.ScheduleJob, what: str = "action") 
 
 
 def _naming(path: Path, job_id: str, args: Mapping[str, str], what: str, on_success: bool = False) -> Naming:
-    return Naming(_shared(path), intern(job_id), _shared(tuple(args)), what, on_success)
-
-
-@lru_cache(maxsize=1024)
-def _shared(value: T) -> T:
-    """Return the one object for equal ones: thousands of jobs name others at the same place with the same args."""
-    return value
+    return Naming(shared(path), intern(job_id), shared(tuple(args)), what, on_success)
 
 
 def conditions(template: JobTemplate) -> Iterator[tuple[Path, models.Condition]]:
