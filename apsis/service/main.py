@@ -38,7 +38,7 @@ from apsis.repo.check import check
 from apsis.repo.followers import Followers
 from apsis.repo.source import open_source, parse_repo
 from apsis.repo.sync import Follower
-from apsis.service import starting
+from apsis.service import heap, starting
 from apsis.service.archiving import Archiving
 from apsis.service.config import Config
 from apsis.service.garbage import collect_no_more, uncollected
@@ -62,6 +62,7 @@ def serve(config: Config, announce: Callable[[str], None]) -> int:
     Raises InUse if another server has the address or the state directory, StoreError if the database cannot be used,
     BadRequest if the state directory or a repository's name cannot.
     """
+    heap.share_one_heap()
     listening = _listen(config)
     try:
         store = SqliteStore(config.state)
@@ -138,6 +139,7 @@ async def _serve(config: Config, store: SqliteStore, listening: socket.socket, a
         stack.push_async_callback(agent.stop_if_idle)
         with uncollected():
             await starting.restore(engine, store, followers, config)
+        await asyncio.to_thread(heap.give_back)
         tasks.start(engine.run(), "engine").add_done_callback(engine_ended)
         tasks.start(sweep.run(), "sweep")
         tasks.start(outbox.run(engine.delivered), "outbox")
