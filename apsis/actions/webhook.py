@@ -9,10 +9,9 @@ import ssl
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import httpx
 from whenever import Instant
 
 from apsis import __version__
@@ -24,6 +23,9 @@ from apsis.domain.errors import BindError
 from apsis.domain.secret import Secret
 from apsis.engine.ports import Secrets
 from apsis.lib.clock import Clock
+
+if TYPE_CHECKING:
+    import httpx
 
 ANSWER_WITHIN_S: Final = 10.0
 """From connecting to the status; a receiver that works longer should answer first."""
@@ -80,8 +82,9 @@ class Webhooks:
         """Post; nothing that the other side or a library says is repeated if the URL is a secret."""
         where = f"the URL of secret {hidden.secret}" if hidden else _host(url)
         if self._trust is None:
-            # Reading the system's certificates takes tens of milliseconds.
-            self._trust = await asyncio.to_thread(ssl.create_default_context)
+            self._trust = await asyncio.to_thread(_prepare)
+        import httpx  # noqa: PLC0415 - prepared
+
         try:
             async with (
                 asyncio.timeout(ANSWER_WITHIN_S),
@@ -98,7 +101,7 @@ class Webhooks:
             words = type(error).__name__ if hidden else _line(_reason(error))
             return Problem(f"{where} cannot be reached: {words}", away=True)
 
-    async def _judge(self, where: str, hidden: bool, response: httpx.Response) -> Problem | None:
+    async def _judge(self, where: str, hidden: bool, response: "httpx.Response") -> Problem | None:
         if response.is_success:
             return None
         status = response.status_code
@@ -112,13 +115,20 @@ class Webhooks:
         after_s = retry_after(response.headers.get("Retry-After"), self._clock.now()) if status in WAIT else 0.0
         return Problem(words, after_s=after_s, away=status in WAIT)
 
-    async def _beginning(self, response: httpx.Response) -> str:
+    async def _beginning(self, response: "httpx.Response") -> str:
         data = b""
         async for chunk in response.aiter_raw(READ_LIMIT):
             data += chunk
             if len(data) >= READ_LIMIT:
                 break
         return _line(self._secrets.mask(data[:READ_LIMIT]).decode(errors="replace"))
+
+
+def _prepare() -> ssl.SSLContext:
+    """Load the library, and read the system's certificates: 0.2 s that few servers need, and no event loop has."""
+    import httpx  # noqa: F401, PLC0415
+
+    return ssl.create_default_context()
 
 
 async def body_of(message: Webhook, event: Mapping[str, Any], link: str | None) -> bytes:

@@ -7,8 +7,6 @@ import ssl
 from collections.abc import Collection
 from typing import Final
 
-import httpx
-
 from apsis import __version__
 from apsis.domain.condition import Answer
 
@@ -30,8 +28,9 @@ class HttpProbe:
         """Answer whether a GET gives one of the status codes; a redirect is not followed, the body is not read."""
         async with self._slots:
             if self._trust is None:
-                # Reading the system's certificates takes tens of milliseconds.
-                self._trust = await asyncio.to_thread(ssl.create_default_context)
+                self._trust = await asyncio.to_thread(_prepare)
+            import httpx  # noqa: PLC0415 - prepared
+
             client = httpx.AsyncClient(
                 verify=self._trust, timeout=within_s, headers={"User-Agent": USER_AGENT, "Connection": "close"}
             )
@@ -43,6 +42,13 @@ class HttpProbe:
                 return Answer(False, f"no answer within {within_s:g} s", broken=True)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 return Answer(False, in_few_words(_reason(error)), broken=True)
+
+
+def _prepare() -> ssl.SSLContext:
+    """Load the library, and read the system's certificates: 0.2 s that few servers need, and no event loop has."""
+    import httpx  # noqa: F401, PLC0415
+
+    return ssl.create_default_context()
 
 
 def in_few_words(text: str) -> str:

@@ -11,19 +11,20 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 # GitPython refuses to be imported where there is no git; a server that follows directories does not need one.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-import git
-from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError, ODBError
 from whenever import Instant
 
 from apsis.domain.errors import NotFound, SyncError
 from apsis.domain.revision import Revision
 from apsis.lib.instant import EPOCH
 from apsis.repo import limits
+
+if TYPE_CHECKING:
+    import git
 
 FILE_MODES: Final = frozenset({b"100644", b"100755", b"100664"})
 """Regular files; 120000 is a symlink, 160000 a submodule. 100664 is what old versions of git wrote."""
@@ -95,7 +96,7 @@ class GitStore:
                 message=message.strip("\n")[: limits.MAX_MESSAGE_CHARS],
             )
 
-    def _resolve(self, repo: git.Repo, rev: str) -> str:
+    def _resolve(self, repo: "git.Repo", rev: str) -> str:
         """Return the full commit id, so that nothing after this can take `rev` for an option or move."""
         if not rev or rev.startswith("-") or "\0" in rev:
             raise NotFound("revision", rev)
@@ -109,24 +110,24 @@ class GitStore:
         return str(out)
 
     @contextmanager
-    def _opened(self) -> Iterator[git.Repo]:
+    def _opened(self) -> Iterator["git.Repo"]:
+        # Loaded by the thread that reads the first repository: 0.1 s that no start waits for.
+        import git  # noqa: PLC0415
+        from git import exc  # noqa: PLC0415
+
         try:
             with git.Repo(self._path) as repo:
                 repo.git.update_environment(**ENVIRONMENT, GIT_DIR=str(repo.git_dir))
                 yield repo
-        except (InvalidGitRepositoryError, NoSuchPathError) as error:
+        except (exc.InvalidGitRepositoryError, exc.NoSuchPathError) as error:
             raise SyncError(
                 f"{self._path} is no git repository", help="Give the path of a bare repository or of a work tree."
             ) from error
-        except (GitCommandNotFound, FileNotFoundError) as error:
+        except (exc.GitCommandNotFound, FileNotFoundError) as error:
             raise SyncError("git is not installed", help="Install git, or follow a plain directory.") from error
-        except GitCommandError as error:
+        except exc.GitCommandError as error:
             raise Damaged(f"git cannot read {self._path}: {str(error.stderr).strip()}") from error
-        except (
-            ODBError,
-            ValueError,
-            OSError,
-        ) as error:  # how GitPython says that an object is damaged
+        except (exc.ODBError, ValueError, OSError) as error:  # how GitPython says that an object is damaged
             raise Damaged(f"{self._path} cannot be read: {error}") from error
 
 
