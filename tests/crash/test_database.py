@@ -39,10 +39,10 @@ def ran(server: ServerProcess, marks: Marks, times: int) -> None:
 
 
 def edit(state: Path, statement: str) -> None:
-    """Edit a stopped server's database by hand; `:a` to `:d` stand for the last of the coming runs."""
+    """Edit a stopped server's database by hand; `:a` to `:e` stand for the last of the coming runs."""
     with closing(sqlite3.connect(state / "apsis.db", isolation_level=None)) as database:
         coming = database.execute("select run_id from run where state = 'scheduled' order by schedule_time desc")
-        last = {name: run_id for name, (run_id,) in zip("abcd", coming.fetchmany(4), strict=True)}
+        last = {name: run_id for name, (run_id,) in zip("abcde", coming.fetchmany(5), strict=True)}
         assert database.execute(statement, last).rowcount > 0
 
 
@@ -145,8 +145,9 @@ EDITS = {
     "rows": [
         ("update run set args = '{broken' where run_id = :a", "row_failed: run r"),
         ("update run set schedule_time = 1 << 60 where run_id = :b", "row_failed: run r"),
-        ("update run_log set state = 'dancing' where run_id = :c", "row_failed: log of run r"),
-        ("update run_log set time = 1 << 60 where run_id = :d", "row_failed: log of run r"),
+        ("update run set times = '{\"dancing\":1}' where run_id = :c", "row_failed: run r"),
+        ("update run set times = '{' where run_id = :d", "row_failed: run r"),
+        ("update run_log set state = 'dancing', time = 1 << 60 where run_id = :e", ""),
         ("update run set labels = 'x' where state = 'success'", "row_failed: run r"),
         ("update planned set until = 1 << 60", "row_failed: plan of job steady"),
         ("update fact set value = 'yesterday' where name = 'handled'", "row_failed: fact 'handled'"),
