@@ -108,7 +108,13 @@ class SqliteStore(Housekeeping):
 
     async def restore(self, now: Instant) -> Restored:
         """Return what an earlier server left at `now`; a row that cannot be read is reported and left alone."""
-        return await self._database.read(lambda connection: restore(connection, now))
+
+        def work(connection: sqlite3.Connection) -> Restored:
+            restored = restore(connection, now)
+            connection.execute("pragma shrink_memory")  # nobody reads all that again
+            return restored
+
+        return await self._database.read(work)
 
     # -- the outbox's ------------------------------------------------------------------------------------------
 
