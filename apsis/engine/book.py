@@ -94,6 +94,9 @@ class Book:
         self._report_late(turn)
         for envelope in envelopes:
             receive(self, turn, envelope)
+            if self.late.has_due(now, monotonic):
+                # Bound just now, and late already: the next message may be its start.
+                self._report_late(turn)
         work = MOST_WORK
         for timer in self.timers.due(now, monotonic):
             if not holding.sets_aside(self, timer):

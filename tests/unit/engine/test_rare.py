@@ -4,6 +4,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from apsis.conditions.const import Const
 from apsis.conditions.max_running import MaxRunning
 from apsis.conditions.probes import FileExists
 from apsis.domain.action import If, Webhook
@@ -204,5 +205,23 @@ def test_what_is_owed_is_planned_at_once_though_the_clock_is_set_back_right_afte
         world.clock.jump_to(world.clock.now().subtract(hours=25))
         await world.clock.advance(0.001)
         assert len(world.runs(state=State.RUNNING)) == 9
+
+    play(story)
+
+
+def test_a_run_that_two_people_start_in_one_turn_was_late_before_it_started() -> None:
+    async def story(world: World) -> None:
+        await world.start()
+        late = job("l", schedules=[every(3600)], conditions=(Const(False),), deadlines=Deadlines(start_by_s=60))
+        await world.apply(job_set(late))
+        world.store.refusals = 10_000
+        await world.clock.advance(3600 + 300)
+        run = world.runs("l")[0]
+        asking = [asyncio.ensure_future(world.engine.start(run.run_id, who=who)) for who in ("ada", "bob")]
+        await settle()
+        world.store.refusals = 0
+        await world.clock.advance(2)
+        await asyncio.gather(*asking, return_exceptions=True)
+        assert world.store.runs[run.run_id].breached == ("start_by",)
 
     play(story)

@@ -4,7 +4,7 @@ import type { WireRun } from '@/api/wire'
 import { aJob } from '@/model/run.factory'
 import { touchedNextRuns } from './useJobs'
 
-const JOBS = new Map([['etl/load', aJob('etl/load', { next: { runId: 'next', scheduleTime: Date.UTC(2026, 10, 24, 12), dueAt: Date.UTC(2026, 10, 24, 12), args: {} } })]])
+const JOBS = new Map([['etl/load', aJob('etl/load', { next: { runId: 'next', scheduleTime: Date.UTC(2026, 10, 24, 12), dueAt: Date.UTC(2026, 10, 24, 12), args: {}, made: true } })]])
 
 function changed(fields: Partial<WireRun>): Change {
   const run = { run_id: 'next', job_id: 'etl/load', state: 'scheduled', schedule_time: '2026-11-24T12:00:00.000Z', ...fields } as WireRun
