@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { aJob } from './run.factory'
 import { foldersAbove, treeRows, type TreeRow } from './tree'
 
-const next = (scheduleTime: number) => ({ runId: 'r', scheduleTime, dueAt: scheduleTime, args: {} })
+const next = (scheduleTime: number) => ({ runId: 'r', scheduleTime, dueAt: scheduleTime, args: {}, made: true })
 const JOBS = [
   aJob('heartbeat'),
   aJob('etl/load', { next: next(50), labels: ['nightly'] }),
