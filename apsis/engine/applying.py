@@ -44,13 +44,13 @@ def apply(book: Book, turn: Turn, message: Apply, handled: Instant) -> Differenc
     changes = difference(old, new.jobs)
     # A job whose schedule is broken may still be planned from long ago, when it is mended.
     view.forget_settled(min(handled, min(view.planned.values(), default=handled)))
-    first = new.repo not in book.pools
     for pool in book.room.resize(book.pools.get(new.repo, {}), new.pools):
         book.settling.free(pool)
     book.pools[new.repo] = new.pools
     book.jobs_of[new.repo] = new.jobs
-    if first and book.since is not None:
-        handled = min(handled, book.since)
+    if new.jobs and new.repo not in book.begun:
+        book.begun.add(new.repo)
+        handled = min(handled, book.since or handled)
     for job_id in changes.removed:
         del view.jobs[job_id]
     view.jobs.update(new.jobs)

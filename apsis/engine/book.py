@@ -75,6 +75,7 @@ class Book:
         self.applies: deque[Envelope] = deque()
         self.handled: Instant | None = None
         self.since: Instant | None = None
+        self.begun: set[str] = set()
         self.jobs_of: dict[str, Mapping[str, Job]] = {}
         self.pools: dict[str, Mapping[str, int]] = {}
         self.held: Held | None = None

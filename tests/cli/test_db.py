@@ -23,6 +23,10 @@ def state(tmp_path) -> Path:
     asyncio.run(fill(store, range(8)))
     store.close()
     query(state / "apsis.db", "update run_log set time = time - 400 * 86400000")
+    query(
+        state / "apsis.db",
+        "update run set times = (select json_group_object(key, value - 400 * 86400000) from json_each(times))",
+    )
     query(state / "apsis.db", "update run set schedule_time = schedule_time - 400 * 86400000")
     query(state / "apsis.db", "update run_arg set schedule_time = schedule_time - 400 * 86400000")
     return state

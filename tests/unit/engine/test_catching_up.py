@@ -166,6 +166,7 @@ def test_a_held_server_takes_the_first_jobs_of_its_repositories_and_says_what_th
 def test_a_new_database_begins_at_since() -> None:
     async def story(world: World) -> None:
         await world.start(since=EPOCH.subtract(hours=3))
+        await world.apply(job_set())
         await world.apply(job_set(job("tick", schedules=[every(3600)])))
         await world.clock.advance(0.001)
         assert world.times(State.SUCCESS) == at("10:00", "11:00", "12:00")
