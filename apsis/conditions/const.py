@@ -3,32 +3,18 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from apsis.domain.condition import Cap, Facts, Holds, OnTimeout, Polling, Read, Verdict, Waits
+from apsis.conditions.base import Base
+from apsis.domain.condition import Facts, Holds, OnTimeout, Verdict, Waits
 
 
 @dataclass(frozen=True, slots=True)
-class Const:
+class Const(Base):
     """Holds, or never does."""
 
     value: bool
     timeout_s: float | None = None
     on_timeout: OnTimeout = "error"
     type: Literal["const"] = "const"
-
-    @property
-    def reads(self) -> tuple[Read, ...]:
-        """Nothing."""
-        return ()
-
-    @property
-    def cap(self) -> Cap | None:
-        """It is no limit."""
-        return None
-
-    @property
-    def polling(self) -> Polling | None:
-        """It asks nobody outside."""
-        return None
 
     def verdict(self, facts: Facts) -> Verdict:  # noqa: ARG002 - the protocol's
         """Say what it always says."""

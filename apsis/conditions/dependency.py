@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from apsis.conditions.base import Base
 from apsis.domain.args import Args
-from apsis.domain.condition import Cap, Ends, Facts, Holds, Instance, OnTimeout, Polling, Read, Verdict, Waits
+from apsis.domain.condition import Ends, Facts, Holds, Instance, OnTimeout, Read, Verdict, Waits
 from apsis.domain.events import Ended, MarkAsked
 from apsis.domain.state import FINISHED, State
 from apsis.domain.transition import AFTER
 
 
 @dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(Base):
     """Holds once a run of exactly the instance is, ever, in one of `states`.
 
     `exist: true` ends the run as error if no run of the instance exists that could still get there; a tuple of
@@ -37,16 +38,6 @@ class Dependency:
     def reads(self) -> tuple[Read, ...]:
         """The one instance; a run that leaves the last needed state enters some other."""
         return (Read(self.instance, frozenset(State) if self.exist else frozenset(self.states)),)
-
-    @property
-    def cap(self) -> Cap | None:
-        """It is no limit."""
-        return None
-
-    @property
-    def polling(self) -> Polling | None:
-        """It asks nobody outside."""
-        return None
 
     def verdict(self, facts: Facts) -> Verdict:
         """Hold, wait, or end as error where nothing that exists could fulfil it."""

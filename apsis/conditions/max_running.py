@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from apsis.conditions.base import Base
 from apsis.domain.args import Args
-from apsis.domain.condition import Cap, Facts, Holds, Instance, OnTimeout, Polling, Read, Verdict, Waits
+from apsis.domain.condition import Cap, Facts, Holds, Instance, OnTimeout, Verdict, Waits
 from apsis.domain.state import State
 
 ON: Final = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
@@ -13,7 +14,7 @@ ON: Final = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
 
 
 @dataclass(frozen=True, slots=True)
-class MaxRunning:
+class MaxRunning(Base):
     """Holds while fewer than `count` runs of the instance are starting, running or stopping."""
 
     job_id: str
@@ -29,19 +30,9 @@ class MaxRunning:
         return Instance(self.job_id, Args(self.args))
 
     @property
-    def reads(self) -> tuple[Read, ...]:
-        """Nothing of the past; the engine queues the run at the limit."""
-        return ()
-
-    @property
     def cap(self) -> Cap | None:
         """The limit."""
         return Cap(self.instance, self.count)
-
-    @property
-    def polling(self) -> Polling | None:
-        """It asks nobody outside."""
-        return None
 
     def verdict(self, facts: Facts) -> Verdict:
         """Hold while there is room."""

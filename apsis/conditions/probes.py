@@ -4,26 +4,17 @@ import shlex
 from dataclasses import dataclass
 from typing import Literal
 
-from apsis.domain.condition import Cap, Facts, Holds, OnTimeout, Polling, Read, Verdict, Waits
+from apsis.conditions.base import Base
+from apsis.domain.condition import Facts, Holds, OnTimeout, Polling, Verdict, Waits
 
 
-class _Probe:
+class _Probe(Base):
     """What they have in common: the verdict is the newest answer."""
 
     __slots__ = ()
 
     every_s: float
     answer_within_s: float
-
-    @property
-    def reads(self) -> tuple[Read, ...]:
-        """Nothing of Apsis."""
-        return ()
-
-    @property
-    def cap(self) -> Cap | None:
-        """It is no limit."""
-        return None
 
     @property
     def polling(self) -> Polling | None:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from apsis.conditions.base import Base
 from apsis.domain.args import Args
-from apsis.domain.condition import Cap, Ends, Facts, Holds, Instance, OnTimeout, Polling, Read, Verdict
+from apsis.domain.condition import Ends, Facts, Holds, Instance, OnTimeout, Verdict
 from apsis.domain.state import State
 
 
 @dataclass(frozen=True, slots=True)
-class SkipDuplicate:
+class SkipDuplicate(Base):
     """Ends the run in `target_state` if another run of its instance is in one of `check_states`; never waits."""
 
     job_id: str
@@ -18,21 +19,6 @@ class SkipDuplicate:
     check_states: tuple[State, ...] = (State.WAITING, State.STARTING, State.RUNNING)
     target_state: State = State.SKIPPED
     type: Literal["skip_duplicate"] = "skip_duplicate"
-
-    @property
-    def reads(self) -> tuple[Read, ...]:
-        """Nothing that it would wait for."""
-        return ()
-
-    @property
-    def cap(self) -> Cap | None:
-        """It is no limit."""
-        return None
-
-    @property
-    def polling(self) -> Polling | None:
-        """It asks nobody outside."""
-        return None
 
     @property
     def timeout_s(self) -> float | None:

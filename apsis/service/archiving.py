@@ -1,16 +1,16 @@
 """Archiving by policy: runs that are old enough leave the server's database by themselves."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from pydantic import BaseModel, Field
-from whenever import Instant, TimeDelta
+from whenever import TimeDelta
 
 from apsis.domain.errors import ApsisError, BadRequest
 from apsis.lib.clock import Clock
 from apsis.lib.duration import format_duration, parse_duration
+from apsis.programs.internal import Housekeeping
 
 log = logging.getLogger(__name__)
 
@@ -40,23 +40,6 @@ class ArchivePolicy:
     every_s: float
 
 
-class Archives(Protocol):
-    """What moves runs."""
-
-    async def archive(
-        self,
-        before: Instant,
-        *,
-        path: str | None,
-        limit: int | None,
-        chunk_size: int,
-        chunk_sleep_s: float,
-        progress: Callable[[int], None],
-    ) -> int:
-        """Move finished runs that ended before an instant; return how many."""
-        ...
-
-
 def archive_policy(keys: ArchiveKeys | None, after: str | None) -> ArchivePolicy | None:
     """Lay the option over the file's keys; None: nothing is archived. Raises BadRequest for what is no duration."""
     if keys is None and after is None:
@@ -70,7 +53,7 @@ def archive_policy(keys: ArchiveKeys | None, after: str | None) -> ArchivePolicy
 class Archiving:
     """Does it, from the server's start on."""
 
-    def __init__(self, archives: Archives, policy: ArchivePolicy, clock: Clock) -> None:
+    def __init__(self, archives: Housekeeping, policy: ArchivePolicy, clock: Clock) -> None:
         self._archives = archives
         self._policy = policy
         self._clock = clock
