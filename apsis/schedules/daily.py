@@ -57,7 +57,7 @@ class Daily:
         at = ", ".join(provide.short_daytime(daytime) for daytime in sorted(set(self.daytimes)))
         on = "" if self.calendar.name == "all" else f" on {self.calendar.name}"
         shifts = (_shift(self.cal_shift, "calendar day"), _shift(self.date_shift, "day"))
-        return f"daily at {at} {self.tz}{on}{''.join(shifts)}"
+        return f"daily at {at} {self.tz}{on}{''.join(shifts)}{provide.jitter(self.jitter_ms)}"
 
     def nominal(self, day: Date) -> Date | None:
         """Return the calendar's date whose runs are on the local `day`, if there is one."""

@@ -44,7 +44,8 @@ class Interval:
         """Say `every 15m`, and the phase if there is one."""
         every = f"every {format_duration(self.interval_ms / 1000)}"
         phase = self.phase_ms % self.interval_ms
-        return f"{every}, {format_duration(phase / 1000)} past" if phase else every
+        past = f", {format_duration(phase / 1000)} past" if phase else ""
+        return f"{every}{past}{provide.jitter(self.jitter_ms)}"
 
     def _at(self, time: Instant) -> Occurrence:
         local = zone.to_local(time, zone.UTC)

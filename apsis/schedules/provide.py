@@ -2,6 +2,8 @@
 
 from whenever import Date, Instant, Time
 
+from apsis.lib.duration import format_duration
+
 
 def time(instant: Instant) -> str:
     """Return `2026-11-24T12:00:00Z`, with a fraction only where there is one."""
@@ -21,6 +23,11 @@ def daytime(local: Time) -> str:
 def short_daytime(local: Time) -> str:
     """Return `09:30`, with seconds only where there are some."""
     return local.format_iso() if local.second or local.nanosecond else local.format_iso(unit="minute")
+
+
+def jitter(jitter_ms: int) -> str:
+    """Return `, up to 10m later` for the words of a schedule; "" without jitter."""
+    return f", up to {format_duration(jitter_ms / 1000)} later" if jitter_ms else ""
 
 
 def parse_daytime(text: str) -> Time:

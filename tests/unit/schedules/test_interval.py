@@ -71,3 +71,7 @@ def test_times_do_not_depend_on_where_one_begins(interval: int, phase: int, star
     assert whole == parts
     assert len(whole) == steps
     assert all((to_ms(time) - phase) % interval == 0 for time in whole)
+
+
+def test_its_words_say_how_much_later_a_run_may_be() -> None:
+    assert Interval(3_600_000, phase_ms=60_000, jitter_ms=90_000).describe() == "every 1h, 1m past, up to 1m 30s later"
