@@ -12,6 +12,7 @@ from typing import Final
 
 from apsis.agents.agent import Agent
 from apsis.agents.environment import inheritable
+from apsis.agents.spawn import keep_to_ourselves
 from apsis.agents.state_dir import StateDir
 from apsis.domain.errors import AgentError
 from apsis.lib.clock import SystemClock
@@ -25,6 +26,7 @@ LOG_LIMIT: Final = 1 << 20
 def main() -> int:
     """Run an agent until it leaves; return its exit code."""
     options = _options()
+    keep_to_ourselves()
     state = StateDir(options.state)
     state.make()
     _log_to(state.log)

@@ -5,7 +5,6 @@ import errno
 import logging
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final
 from apsis.agents.environment import program_environment
 from apsis.agents.proc_files import ProcFiles
 from apsis.agents.protocol import STDOUT, Fd, Result, Rusage, Spec, Status, Times
+from apsis.agents.spawn import spawn
 from apsis.domain.errors import AgentError
 from apsis.lib.clock import Clock
 from apsis.lib.instant import format_instant
@@ -34,25 +34,25 @@ class Process:
         self._clock = clock
         self._started = clock.monotonic()
         self._pidfd: int | None = None
-        self._child: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = None
         self._result = Result("error", times=Times(start=format_instant(clock.now())))
 
     def start(self, spec: Spec, base: Mapping[str, str], output: int, ended: Ended) -> None:
         """Start it; `ended` is called once when it has ended. If it cannot be started the result says why."""
         try:
-            self._child = _spawn(spec, base, output)
+            self._pid = spawn(spec.argv, program_environment(spec.env, base), output)
         except (OSError, ValueError, UnicodeError) as error:
             self._result = replace(self._result, errors=(in_words(error, spec.argv[0]),))
             self._record()
             return
-        self._result = replace(self._result, state="running", pid=self._child.pid)
+        self._result = replace(self._result, state="running", pid=self._pid)
         self._record()
         self._watch(ended)
 
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
-        return self._child is not None
+        return self._pid is not None
 
     def result(self) -> Result:
         """Return what is known of it now."""
@@ -63,10 +63,10 @@ class Process:
     def signal(self, signum: int) -> None:
         """Send a signal to its process group; does nothing if it has ended."""
         # Until it is waited for, its pid cannot be another's; afterwards it might.
-        if self._child is None:
+        if self._pid is None:
             return
         try:
-            os.killpg(self._child.pid, signum)
+            os.killpg(self._pid, signum)
         except ProcessLookupError:
             pass
         except OSError as error:
@@ -74,13 +74,12 @@ class Process:
 
     def check(self) -> bool:
         """Take note if it has ended; return whether it did so now."""
-        if self._child is None:
+        if self._pid is None:
             return False
-        pid, status, usage = os.wait4(self._child.pid, os.WNOHANG)
+        pid, status, usage = os.wait4(self._pid, os.WNOHANG)
         if pid == 0:
             return False
-        self._child.returncode = os.waitstatus_to_exitcode(status)
-        self._child = None
+        self._pid = None
         self._unwatch()
         self._result = replace(
             self._result,
@@ -94,9 +93,9 @@ class Process:
         return True
 
     def _watch(self, ended: Ended) -> None:
-        assert self._child is not None  # noqa: S101 - it was just started
+        assert self._pid is not None  # noqa: S101 - it was just started
         try:
-            self._pidfd = os.pidfd_open(self._child.pid)
+            self._pidfd = os.pidfd_open(self._pid)
         except OSError as error:
             log.warning("no_pidfd: %s is only polled: %s", self.proc_id, error)
             return
@@ -126,17 +125,6 @@ class Process:
         except OSError as error:
             # The process must not suffer from a full disk; only an agent that is restarted will not know of it.
             log.error("not_recorded: the state of %s cannot be written: %s", self.proc_id, error)
-
-
-def _spawn(spec: Spec, base: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        spec.argv,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-        env=program_environment(spec.env, base),
-    )
 
 
 def lost(known: Result | None, length: int) -> Result:
