@@ -197,7 +197,9 @@ class Rest:
         broke, view, book = self.world.promises.broke, self.book.view, self.book
         book.timers._tidy_at = 0
         book.timers.tidy(book._means_something)
-        for _, _, timer in (*book.timers._wall, *book.timers._elapsed):
+        while book.timers._tidying:
+            book.timers.tidy(book._means_something)
+        for timer in book.timers:
             if isinstance(timer, OfRun) and view.get(timer.run_id) is None:
                 raise broke("memory", f"a timer of the finished run {timer.run_id}")
         for watched in book.waiting._watched.values():
