@@ -25,7 +25,7 @@ from apsis.service.archiving import PAUSE_S as CHUNK_PAUSE_S
 from apsis.store.copying import copy_database
 from apsis.store.store import SqliteStore
 from benchmarks.figure import Figure
-from benchmarks.history import KEPT, NEWEST, history
+from benchmarks.history import NEWEST, history, kept
 
 RUNS = 1_000_000
 MOVED = 5_000
@@ -81,11 +81,11 @@ def a_step(number: int) -> SaveRun:
 
 
 def measure() -> list[Figure]:
-    state = KEPT / "archive-work"
+    state = kept() / "archive-work"
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir()
     copy_database(history(RUNS).state / "apsis.db", state / "apsis.db")
-    backup = KEPT / "archive-backup"
+    backup = kept() / "archive-backup"
     shutil.rmtree(backup, ignore_errors=True)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
